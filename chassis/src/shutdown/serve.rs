@@ -1,0 +1,137 @@
+//! Serving HTTP within limits until told to end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use futures_util::StreamExt;
+use http::header::{CONTENT_TYPE, EXPECT};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use super::Shutdown;
+use crate::problem::Chain;
+
+mod leftover;
+
+use leftover::Leftover;
+
+/// How long what runs may go on after the word, unless told otherwise.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many connections are served at once; further ones wait to be accepted.
+const CONNECTION_LIMIT: usize = 8192;
+
+/// How long a client may take to send a request's head, and how long an idle connection is kept.
+const HEAD_TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// The largest head of a request, in bytes.
+const HEAD_LIMIT: usize = 32 * 1024;
+
+/// The most headers of a request.
+const HEADER_COUNT_LIMIT: usize = 100;
+
+/// How long to wait before accepting again after the system refused, for instance for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves `router` on `listener` until `shutdown`, then takes no more connections, ends streams of server-sent events,
+/// lets running requests finish for at most `drain_limit` and cuts the rest. Answers how many connections were cut.
+///
+/// Requests carry `ConnectInfo<SocketAddr>` (the peer's address) and [`Shutdown`] as extensions.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown, drain_limit: Duration) -> usize {
+    let limit = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        tokio::select! {
+            () = shutdown.triggered() => break,
+            accepted = accept(&listener, &limit) => match accepted {
+                Ok((stream, peer, permit)) => {
+                    connections.spawn(serve_connection(stream, peer, router.clone(), shutdown.clone(), permit));
+                }
+                // That one client went away before it was served.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "no connection could be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain_limit, drained).await.is_ok() {
+        return 0;
+    }
+    let cut = connections.len();
+    tracing::warn!(connections.cut = cut, "some requests did not end in time");
+    connections.shutdown().await;
+    cut
+}
+
+async fn accept(listener: &TcpListener, limit: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(limit).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: Shutdown, _permit: OwnedSemaphorePermit) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(error = %Chain(&error), "a connection stays slow");
+    }
+    let word = shutdown.clone();
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let (router, shutdown) = (router.clone(), shutdown.clone());
+        async move {
+            // Who waits to be told to go on has not sent the body that a refusal would leave.
+            let waits = request.headers().contains_key(EXPECT);
+            let mut request = request.map(|body| if waits { Body::new(body) } else { Body::new(Leftover::new(body)) });
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(shutdown.clone());
+            let Ok(response) = router.oneshot(request).await;
+            Ok::<_, Infallible>(end_events_with(response, shutdown))
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_LIMIT)
+        .max_header_size(HEAD_LIMIT)
+        .max_buf_size(2 * HEAD_LIMIT)
+        .max_headers(HEADER_COUNT_LIMIT);
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = word.triggered() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients go away and send nonsense all day; nothing of ours is wrong.
+        tracing::debug!(error = %Chain(&error), "a connection ended early");
+    }
+}
+
+/// Streams of server-sent events never end by themselves: the word ends them, and clients ask another process.
+fn end_events_with(response: Response, shutdown: Shutdown) -> Response {
+    let is_events = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if !is_events {
+        return response;
+    }
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(async move { shutdown.triggered().await })))
+}
+
+#[cfg(test)]
+mod tests;

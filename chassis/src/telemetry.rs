@@ -1,0 +1,9 @@
+//! What a process tells of itself: logs, and metrics for Prometheus.
+
+mod http;
+mod log;
+mod metrics;
+
+pub use self::http::{REQUEST_SECONDS, REQUESTS, observe};
+pub use self::log::{LogFormat, TelemetryError, init_logs};
+pub use self::metrics::{metrics_handle, metrics_routes, metrics_upkeep};

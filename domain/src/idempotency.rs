@@ -1,0 +1,149 @@
+//! Keys that fix what is created: a caller's idempotency key, or a business key. One stream each, `idempotency-{hash}`.
+//!
+//! The claim holds the whole resolved intent, so that a retry after a crash finishes the same work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::course_selection::CourseSelected;
+use crate::decider::Decider;
+use crate::ids::OrderId;
+use crate::order::OrderDraft;
+use crate::stored::stored_events;
+
+stored_events! {
+    /// What may happen to a key.
+    IdempotencyEvent {
+        /// It fixes what is created.
+        IdempotencyKeyClaimed = 1,
+        /// What was to be created exists under another key.
+        IdempotencyKeyRedirected = 1,
+        /// What it created ended unpaid: it may be claimed again.
+        IdempotencyKeyFreed = 1,
+    }
+}
+
+/// What is to be created, resolved whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// An order.
+    Order(OrderDraft),
+    /// A course selection.
+    CourseSelection(CourseSelected),
+}
+
+/// A key fixes what is created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct IdempotencyKeyClaimed {
+    /// How often the key was freed before.
+    pub generation: u32,
+    /// Hash of the content that the caller sent: the same key with other content is refused.
+    pub request_hash: String,
+    /// What is to be created.
+    pub intent: Intent,
+}
+
+/// What was to be created exists already under a business key: the caller's key answers that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct IdempotencyKeyRedirected {
+    /// The order that the business key has.
+    pub order_id: OrderId,
+}
+
+/// What a business key created ended unpaid: the same business may order again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct IdempotencyKeyFreed {
+    /// The generation that ended.
+    pub generation: u32,
+}
+
+/// What is true of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The claim that holds, if one does.
+    pub claimed: Option<IdempotencyKeyClaimed>,
+    /// The order that is answered instead of the claim's own.
+    pub redirected_to: Option<OrderId>,
+    /// How often it was freed.
+    pub generation: u32,
+}
+
+/// A wish about a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdempotencyCommand {
+    /// Fix what is created.
+    Claim {
+        /// Hash of the caller's content.
+        request_hash: String,
+        /// What is to be created.
+        intent: Intent,
+    },
+    /// Answer another order instead.
+    Redirect {
+        /// That order.
+        order_id: OrderId,
+    },
+    /// The claim of `generation` ended unpaid: claim again in its place.
+    Replace {
+        /// The generation that ended.
+        generation: u32,
+        /// Hash of the caller's content.
+        request_hash: String,
+        /// What is to be created.
+        intent: Intent,
+    },
+}
+
+/// Why a wish about a key is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdempotencyRejection {
+    /// Somebody holds it; the state says who.
+    #[error("the key is claimed")]
+    Claimed,
+    /// Nobody holds it.
+    #[error("the key is not claimed")]
+    Unclaimed,
+}
+
+impl Decider for IdempotencyKey {
+    type State = Self;
+    type Command = IdempotencyCommand;
+    type Event = IdempotencyEvent;
+    type Rejection = IdempotencyRejection;
+
+    fn decide(state: &Self, command: IdempotencyCommand) -> Result<Vec<IdempotencyEvent>, IdempotencyRejection> {
+        match (command, &state.claimed) {
+            (IdempotencyCommand::Claim { request_hash, intent }, None) => {
+                Ok(vec![IdempotencyKeyClaimed { generation: state.generation, request_hash, intent }.into()])
+            }
+            (IdempotencyCommand::Replace { generation, request_hash, intent }, Some(claimed)) if claimed.generation == generation => {
+                let again = IdempotencyKeyClaimed { generation: generation + 1, request_hash, intent };
+                Ok(vec![IdempotencyKeyFreed { generation }.into(), again.into()])
+            }
+            (IdempotencyCommand::Claim { .. } | IdempotencyCommand::Replace { .. }, Some(_)) => Err(IdempotencyRejection::Claimed),
+            (IdempotencyCommand::Redirect { order_id }, Some(_)) if state.redirected_to == Some(order_id) => Ok(vec![]),
+            (IdempotencyCommand::Redirect { order_id }, Some(_)) => Ok(vec![IdempotencyKeyRedirected { order_id }.into()]),
+            (IdempotencyCommand::Replace { .. } | IdempotencyCommand::Redirect { .. }, None) => Err(IdempotencyRejection::Unclaimed),
+        }
+    }
+
+    fn evolve(mut state: Self, event: &IdempotencyEvent) -> Self {
+        match event {
+            IdempotencyEvent::IdempotencyKeyClaimed(event) => {
+                state.generation = event.generation;
+                state.claimed = Some(event.clone());
+                state.redirected_to = None;
+            }
+            IdempotencyEvent::IdempotencyKeyRedirected(event) => state.redirected_to = Some(event.order_id),
+            IdempotencyEvent::IdempotencyKeyFreed(event) => {
+                state.generation = event.generation + 1;
+                state.claimed = None;
+                state.redirected_to = None;
+            }
+        }
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests;

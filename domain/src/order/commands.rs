@@ -1,0 +1,145 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::events::OrderDraft;
+use crate::channel::Channel;
+use crate::ids::PayNo;
+use crate::pay_record::{Capture, ClosingProof, PayRecordRejection};
+
+/// A wish about an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderCommand {
+    /// Record what is owed.
+    Create {
+        /// What it is.
+        draft: OrderDraft,
+        /// When.
+        now: DateTime<Utc>,
+        /// Until when it can be paid.
+        expires_at: DateTime<Utc>,
+    },
+    /// Begin to pay through a channel, or find the attempt that is on its way.
+    Attempt(Attempt),
+    /// Record the channel's code for an attempt.
+    RecordPrepared {
+        /// The attempt.
+        pay_no: PayNo,
+        /// What the QR holds.
+        code_url: String,
+        /// Until when it can be scanned.
+        code_expires_at: DateTime<Utc>,
+    },
+    /// Record that the channel refused an attempt.
+    RecordRefused {
+        /// The attempt.
+        pay_no: PayNo,
+        /// The channel's word.
+        code: String,
+    },
+    /// The channel does not know an attempt whose code never reached us: end it and take the next number.
+    Reattempt {
+        /// The attempt without an outcome.
+        pay_no: PayNo,
+        /// The same wish again, with a fresh clock.
+        attempt: Attempt,
+    },
+    /// Record that the buyer is being sent to the channel's page.
+    OpenPayRecord {
+        /// The attempt.
+        pay_no: PayNo,
+        /// When.
+        now: DateTime<Utc>,
+    },
+    /// Record money that a channel verifiably took.
+    RecordCapture {
+        /// The attempt that the channel names.
+        pay_no: PayNo,
+        /// The money.
+        capture: Capture,
+    },
+    /// Record what is known of an attempt that nobody paid.
+    ClosePayRecord {
+        /// The attempt.
+        pay_no: PayNo,
+        /// What is known.
+        proof: ClosingProof,
+    },
+    /// End the order unpaid, if it is.
+    Cancel {
+        /// What the one who wishes it says.
+        reason: Option<String>,
+    },
+    /// End the order if its time is over.
+    Expire {
+        /// When.
+        now: DateTime<Utc>,
+    },
+    /// Take a late payment after all: what it needs is reserved again.
+    Revive {
+        /// The pay record whose money came late.
+        pay_no: PayNo,
+    },
+    /// Give a late payment back.
+    RefundLatePayment {
+        /// The pay record whose money came late.
+        pay_no: PayNo,
+    },
+}
+
+/// A wish to pay through a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The channel.
+    pub channel: Channel,
+    /// The channel's product code, from configuration.
+    pub product_code: String,
+    /// Where the channel sends its notifications.
+    pub notify_url: String,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// Why an order is to end unpaid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// Somebody wished so.
+    Cancel,
+    /// Its time is over.
+    Expiry,
+}
+
+/// Why a wish about an order is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderRejection {
+    /// There is no such order.
+    #[error("there is no such order")]
+    Unknown,
+    /// An order with this number exists.
+    #[error("the order exists already")]
+    AlreadyCreated,
+    /// It is paid.
+    #[error("the order is paid already")]
+    AlreadyPaid,
+    /// It has ended unpaid, or is about to.
+    #[error("the order has ended")]
+    Ended,
+    /// Less than [`super::Order::LEAST_TIME_TO_PAY`] is left.
+    #[error("too little time is left to pay the order")]
+    Expiring,
+    /// No attempt number is left.
+    #[error("the order has no attempt left")]
+    AttemptsExhausted,
+    /// The order has no such pay record.
+    #[error("the order has no such pay record")]
+    UnknownPayRecord,
+    /// The order's state does not allow it.
+    #[error("the order's state does not allow it")]
+    WrongState,
+    /// The draft's lines and its sum do not agree.
+    #[error("the order's lines and its sum do not agree")]
+    WrongSum,
+    /// The pay record refuses.
+    #[error(transparent)]
+    PayRecord(#[from] PayRecordRejection),
+}

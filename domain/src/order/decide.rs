@@ -1,0 +1,198 @@
+use chrono::{DateTime, Utc};
+
+use super::commands::{OrderCommand, OrderRejection};
+use super::events::{OrderCreated, OrderDraft, OrderEvent, OrderPaid, OrderRevived, RefundCause, RefundRequested};
+use super::state::{Order, OrderStatus};
+use super::stream::OrderStreamEvent;
+use super::{attempt, ending};
+use crate::channel::Channel;
+use crate::decider::Decider;
+use crate::ids::{PayNo, RefundNo};
+use crate::money::Money;
+use crate::pay_record::{
+    Capture, CaptureSource, KnownCapture, OrderStage, PaidOrder, PayRecord, PayRecordCommand, PayRecordEvent, PayRecordIssued,
+    SurplusReason, confirmation,
+};
+
+impl Decider for Order {
+    type State = Self;
+    type Command = OrderCommand;
+    type Event = OrderStreamEvent;
+    type Rejection = OrderRejection;
+
+    fn decide(state: &Self, command: OrderCommand) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+        if let OrderCommand::Create { draft, now, expires_at } = command {
+            return create(state, draft, now, expires_at);
+        }
+        let created = state.created.as_ref().ok_or(OrderRejection::Unknown)?;
+        match command {
+            OrderCommand::Create { .. } => Err(OrderRejection::AlreadyCreated),
+            OrderCommand::Attempt(wish) => attempt::attempt(state, created, &wish),
+            OrderCommand::Reattempt { pay_no, attempt } => attempt::reattempt(state, created, pay_no, &attempt),
+            OrderCommand::RecordPrepared { pay_no, code_url, code_expires_at } => {
+                of_record(state, pay_no, PayRecordCommand::RecordPrepared { code_url, code_expires_at })
+            }
+            OrderCommand::RecordRefused { pay_no, code } => of_record(state, pay_no, PayRecordCommand::RecordRefused { code }),
+            OrderCommand::OpenPayRecord { pay_no, now } => match state.status {
+                OrderStatus::AwaitingPayment => of_record(state, pay_no, PayRecordCommand::Open { now }),
+                OrderStatus::Paid => Err(OrderRejection::AlreadyPaid),
+                _ => Err(OrderRejection::Ended),
+            },
+            OrderCommand::RecordCapture { pay_no, capture } => record_capture(state, created, pay_no, capture),
+            OrderCommand::ClosePayRecord { pay_no, proof } => ending::close_pay_record(state, created, pay_no, proof),
+            OrderCommand::Cancel { reason } => ending::cancel(state, created, reason),
+            OrderCommand::Expire { now } => ending::expire(state, created, now),
+            OrderCommand::Revive { pay_no } => revive(state, created, pay_no),
+            OrderCommand::RefundLatePayment { pay_no } => refund_late_payment(state, created, pay_no),
+        }
+    }
+
+    fn evolve(state: Self, event: &OrderStreamEvent) -> Self {
+        state.evolved(event)
+    }
+}
+
+fn of_record(order: &Order, pay_no: PayNo, command: PayRecordCommand) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    let record = order.pay_record(pay_no).ok_or(OrderRejection::UnknownPayRecord)?;
+    Ok(PayRecord::decide(record, command)?.into_iter().map(OrderStreamEvent::PayRecord).collect())
+}
+
+fn create(
+    order: &Order,
+    draft: OrderDraft,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    match order.status {
+        OrderStatus::Uncreated => {}
+        OrderStatus::Abandoned => return Err(OrderRejection::Ended),
+        _ => return Err(OrderRejection::AlreadyCreated),
+    }
+    let currency = draft.currency;
+    let sum = draft.items.iter().try_fold(Money::zero(currency), |sum, item| {
+        sum.checked_add(item.unit_price_amount.of(currency).checked_mul(item.quantity)?)
+    });
+    if sum.map_err(|_| OrderRejection::WrongSum)?.minor_units() != draft.amount {
+        return Err(OrderRejection::WrongSum);
+    }
+    let created = OrderCreated { draft, created_at: now, expires_at };
+    let mut events = vec![OrderStreamEvent::Order(created.clone().into())];
+    if created.draft.amount.of(currency).is_zero() {
+        events.extend(nothing_to_pay(&created, now)?);
+    }
+    Ok(events)
+}
+
+/// An order that owes nothing is confirmed as it is made, by an attempt that asks no channel.
+fn nothing_to_pay(created: &OrderCreated, now: DateTime<Utc>) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    let order_id = created.draft.order_id;
+    let pay_no = PayNo::new(order_id, 1).map_err(|_| OrderRejection::AttemptsExhausted)?;
+    let (amount, currency) = (created.draft.amount, created.draft.currency);
+    let issued = PayRecordIssued { pay_no, order_id, channel: Channel::None, amount, currency, request: None, issued_at: now };
+    let capture = KnownCapture {
+        trade_no: pay_no.to_string(),
+        amount: amount.of(currency),
+        paid_at: now,
+        paid_at_offset: None,
+        received_at: now,
+        learned_by: CaptureSource::NothingToPay,
+    };
+    let confirmed = confirmation(pay_no, Channel::None, capture, paid_order(created));
+    Ok(vec![
+        OrderStreamEvent::PayRecord(issued.into()),
+        OrderStreamEvent::PayRecord(confirmed.into()),
+        OrderStreamEvent::Order(OrderPaid { order_id, pay_no, paid_at: now }.into()),
+    ])
+}
+
+fn paid_order(created: &OrderCreated) -> PaidOrder {
+    let draft = &created.draft;
+    PaidOrder {
+        order_id: draft.order_id,
+        order_type: draft.order_type.clone(),
+        out_business_id: draft.out_business_id.clone(),
+        buyer_id: draft.buyer_id.clone(),
+        items: draft.items.clone(),
+    }
+}
+
+fn record_capture(
+    order: &Order,
+    created: &OrderCreated,
+    pay_no: PayNo,
+    capture: Capture,
+) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    let stage = match order.status {
+        OrderStatus::AwaitingPayment | OrderStatus::Closing => OrderStage::Payable,
+        OrderStatus::Paid => OrderStage::Paid,
+        OrderStatus::Cancelled => OrderStage::Cancelled,
+        OrderStatus::Expired => OrderStage::Expired,
+        OrderStatus::Uncreated | OrderStatus::Abandoned => return Err(OrderRejection::Unknown),
+    };
+    let command = PayRecordCommand::Capture { capture, stage, order: paid_order(created) };
+    let mut events = of_record(order, pay_no, command)?;
+    let consequence: Option<OrderEvent> = match events.first() {
+        Some(OrderStreamEvent::PayRecord(PayRecordEvent::PaymentConfirmed(confirmed))) => {
+            Some(OrderPaid { order_id: confirmed.order_id, pay_no, paid_at: confirmed.paid_at }.into())
+        }
+        Some(OrderStreamEvent::PayRecord(PayRecordEvent::SurplusPaymentReceived(surplus))) => {
+            let cause = match surplus.reason {
+                SurplusReason::PaidTwice => RefundCause::PaidTwice,
+                SurplusReason::AfterCancel => RefundCause::AfterCancel,
+                SurplusReason::AmountMismatch => RefundCause::AmountMismatch,
+            };
+            refund(order, created, pay_no, &surplus.trade_no, surplus.money(), cause)
+        }
+        _ => None,
+    };
+    events.extend(consequence.map(OrderStreamEvent::Order));
+    Ok(events)
+}
+
+/// `None` where no refund number is left: the surplus then stands without a refund, for an operator to see.
+fn refund(order: &Order, created: &OrderCreated, pay_no: PayNo, trade_no: &str, amount: Money, cause: RefundCause) -> Option<OrderEvent> {
+    let order_id = created.draft.order_id;
+    let number = u8::try_from(order.refunds.len() + 1).ok()?;
+    let refund_no = RefundNo::new(order_id, number).ok()?;
+    let (amount, currency) = (amount.minor_units(), amount.currency());
+    Some(RefundRequested { refund_no, order_id, pay_no, trade_no: trade_no.to_owned(), amount, currency, cause }.into())
+}
+
+/// The capture that came late and whose money is not on its way back yet.
+fn late_capture(order: &Order, pay_no: PayNo) -> Result<Option<(&PayRecord, &KnownCapture)>, OrderRejection> {
+    let record = order.pay_record(pay_no).ok_or(OrderRejection::UnknownPayRecord)?;
+    let refunded = |capture: &&KnownCapture| order.refunds.iter().any(|refund| refund.trade_no == capture.trade_no);
+    Ok(record.captures.iter().find(|capture| !refunded(capture)).map(|capture| (record, capture)))
+}
+
+fn revive(order: &Order, created: &OrderCreated, pay_no: PayNo) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    if order.status == OrderStatus::Paid {
+        return if order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no) { Ok(vec![]) } else { Err(OrderRejection::AlreadyPaid) };
+    }
+    if order.status != OrderStatus::Expired {
+        return Err(OrderRejection::WrongState);
+    }
+    let (record, capture) = late_capture(order, pay_no)?.ok_or(OrderRejection::WrongState)?;
+    let issued = record.issued.as_ref().ok_or(OrderRejection::UnknownPayRecord)?;
+    let order_id = created.draft.order_id;
+    let paid_at = capture.paid_at;
+    let confirmed = confirmation(pay_no, issued.channel, capture.clone(), paid_order(created));
+    Ok(vec![
+        OrderStreamEvent::Order(OrderRevived { order_id, pay_no }.into()),
+        OrderStreamEvent::PayRecord(confirmed.into()),
+        OrderStreamEvent::Order(OrderPaid { order_id, pay_no, paid_at }.into()),
+    ])
+}
+
+fn refund_late_payment(order: &Order, created: &OrderCreated, pay_no: PayNo) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    // Once another late payment revived the order, this one is paid twice and still goes back.
+    if !matches!(order.status, OrderStatus::Expired | OrderStatus::Paid) {
+        return Err(OrderRejection::WrongState);
+    }
+    if order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no) {
+        return Err(OrderRejection::AlreadyPaid);
+    }
+    let Some((_, capture)) = late_capture(order, pay_no)? else { return Ok(vec![]) };
+    let event = refund(order, created, pay_no, &capture.trade_no, capture.amount, RefundCause::Late);
+    Ok(event.into_iter().map(OrderStreamEvent::Order).collect())
+}

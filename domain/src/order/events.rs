@@ -1,0 +1,256 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BuyerId, InvalidId, OrderId, PayNo, RefundNo};
+use crate::money::{Currency, MinorUnits};
+use crate::pay_record::OrderItem;
+use crate::stored::stored_events;
+
+stored_events! {
+    /// What may happen to an order, beside what happens to its pay records.
+    OrderEvent {
+        /// Something is owed.
+        OrderCreated = 1,
+        /// Its id was given to a reservation whose order will never be made.
+        OrderAbandoned = 1,
+        /// It is to end unpaid, and the channels are being asked.
+        OrderClosing = 1,
+        /// It is paid.
+        OrderPaid = 1,
+        /// It ended unpaid because its time was over.
+        OrderExpired = 1,
+        /// It ended unpaid because somebody wished so.
+        OrderCancelled = 1,
+        /// It had expired, and its late payment is taken after all.
+        OrderRevived = 1,
+        /// Money is to go back.
+        RefundRequested = 1,
+        /// A caller's key for one command was used.
+        IdempotencyKeyRecorded = 1,
+    }
+}
+
+/// The kind of business that an order belongs to: `course`, `goods`, … or another business system's own word.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OrderType(String);
+
+impl OrderType {
+    /// The kinds that Paystream itself makes; no other business system may use them.
+    pub const BUILT_IN: [&'static str; 6] = ["course", "goods", "material", "tutoring", "mixed", "none"];
+
+    /// An order for a course.
+    pub fn course() -> Self {
+        Self("course".to_owned())
+    }
+
+    /// Reads any order type. Errors: `InvalidId` unless it is `[a-z][a-z0-9_]{0,31}`.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let mut bytes = text.bytes();
+        let first = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
+        let rest = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        if first && rest && text.len() <= 32 { Ok(Self(text.to_owned())) } else { Err(InvalidId { kind: "order type" }) }
+    }
+
+    /// Reads another business system's order type. Errors: `InvalidId` also for the built-in ones.
+    pub fn parse_foreign(text: &str) -> Result<Self, InvalidId> {
+        if Self::BUILT_IN.contains(&text) { Err(InvalidId { kind: "order type" }) } else { Self::parse(text) }
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for OrderType {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        Self::parse(&text)
+    }
+}
+
+impl From<OrderType> for String {
+    fn from(order_type: OrderType) -> Self {
+        order_type.0
+    }
+}
+
+crate::schema::text_schema!(OrderType, "^[a-z][a-z0-9_]{0,31}$");
+
+/// Where the buyer sat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Client {
+    /// A desktop browser.
+    #[default]
+    Web,
+    /// A phone app.
+    App,
+    /// A phone browser.
+    H5,
+    /// A WeChat mini program.
+    MiniProgram,
+    /// A WeChat official account.
+    OfficialAccount,
+}
+
+/// What an order was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderSource {
+    /// A course selection.
+    CourseSelection,
+    /// One product of the catalogue.
+    Product,
+    /// Another business system.
+    Business,
+}
+
+/// What an order is to be, resolved whole (lines and prices) before anything is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderDraft {
+    /// The order's number, fixed before it exists.
+    pub order_id: OrderId,
+    /// Who buys.
+    pub buyer_id: BuyerId,
+    /// What kind of business it is.
+    pub order_type: OrderType,
+    /// Its number in that business; the order's own where there is no other.
+    pub out_business_id: String,
+    /// What it was made from.
+    pub source: OrderSource,
+    /// The calling business system's subject, where one called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// What the buyer reads.
+    pub title: String,
+    /// More of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Its lines.
+    pub items: Vec<OrderItem>,
+    /// What is owed, in smallest units: the sum of the lines.
+    pub amount: MinorUnits,
+    /// Of this currency.
+    pub currency: Currency,
+    /// Where the buyer sat.
+    pub client: Client,
+}
+
+/// Something is owed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderCreated {
+    /// What it is.
+    #[serde(flatten)]
+    pub draft: OrderDraft,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Until when it can be paid, in whole seconds.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The order's id was given to a reservation whose order will never be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderAbandoned {
+    /// The id.
+    pub order_id: OrderId,
+}
+
+/// Why an order is to end unpaid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderClosing {
+    /// The order.
+    pub order_id: OrderId,
+    /// Why.
+    pub cause: super::EndCause,
+    /// What the one who wished it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// It is paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderPaid {
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record that paid it.
+    pub pay_no: PayNo,
+    /// When, as the channel says.
+    pub paid_at: DateTime<Utc>,
+}
+
+/// It ended unpaid because its time was over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderExpired {
+    /// The order.
+    pub order_id: OrderId,
+    /// Whether some channel never said that nobody paid. Asking goes on.
+    pub unproven: bool,
+}
+
+/// It ended unpaid because somebody wished so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderCancelled {
+    /// The order.
+    pub order_id: OrderId,
+    /// What the one who wished it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether some channel never said that nobody paid. Asking goes on.
+    pub unproven: bool,
+}
+
+/// It had expired, and its late payment is taken after all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OrderRevived {
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money came late.
+    pub pay_no: PayNo,
+}
+
+/// Why money goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundCause {
+    /// The order was paid already.
+    PaidTwice,
+    /// The order had been cancelled.
+    AfterCancel,
+    /// It was not what was asked for.
+    AmountMismatch,
+    /// It came after expiry and the order could not be revived.
+    Late,
+}
+
+/// Money is to go back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundRequested {
+    /// Its number, the same in every repeat of the request to the channel.
+    pub refund_no: RefundNo,
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// The channel's number of the payment.
+    pub trade_no: String,
+    /// How much, in smallest units.
+    pub amount: MinorUnits,
+    /// Of this currency.
+    pub currency: Currency,
+    /// Why.
+    pub cause: RefundCause,
+}
+
+/// A caller's key for one command was used: a repeat answers what this command answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct IdempotencyKeyRecorded {
+    /// Hash of subject, route and key.
+    pub key_hash: String,
+    /// Hash of the request's content.
+    pub request_hash: String,
+    /// The pay record that the command was about or made, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_no: Option<PayNo>,
+}
