@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::course_selection::CourseSelected;
 use crate::decider::Decider;
-use crate::ids::OrderId;
 use crate::order::OrderDraft;
 use crate::stored::stored_events;
 
@@ -43,11 +42,11 @@ pub struct IdempotencyKeyClaimed {
     pub intent: Intent,
 }
 
-/// What was to be created exists already under a business key: the caller's key answers that.
+/// What was to be created exists already under a business key: the caller's key answers with that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IdempotencyKeyRedirected {
-    /// The order that the business key has.
-    pub order_id: OrderId,
+    /// The number of what exists.
+    pub resource_id: String,
 }
 
 /// What a business key created ended unpaid: the same business may order again.
@@ -62,8 +61,8 @@ pub struct IdempotencyKeyFreed {
 pub struct IdempotencyKey {
     /// The claim that holds, if one does.
     pub claimed: Option<IdempotencyKeyClaimed>,
-    /// The order that is answered instead of the claim's own.
-    pub redirected_to: Option<OrderId>,
+    /// The number of what is answered instead of the claim's own.
+    pub redirected_to: Option<String>,
     /// How often it was freed.
     pub generation: u32,
 }
@@ -78,10 +77,10 @@ pub enum IdempotencyCommand {
         /// What is to be created.
         intent: Intent,
     },
-    /// Answer another order instead.
+    /// Answer something else instead, which exists already.
     Redirect {
-        /// That order.
-        order_id: OrderId,
+        /// Its number.
+        resource_id: String,
     },
     /// The claim of `generation` ended unpaid: claim again in its place.
     Replace {
@@ -105,6 +104,23 @@ pub enum IdempotencyRejection {
     Unclaimed,
 }
 
+impl Intent {
+    /// The number of what is to be created.
+    pub fn resource_id(&self) -> String {
+        match self {
+            Self::Order(draft) => draft.order_id.to_string(),
+            Self::CourseSelection(selected) => selected.selection_id.to_string(),
+        }
+    }
+}
+
+impl IdempotencyKey {
+    /// The number of what the key answers with, if it is claimed.
+    pub fn resource_id(&self) -> Option<String> {
+        self.redirected_to.clone().or_else(|| self.claimed.as_ref().map(|claimed| claimed.intent.resource_id()))
+    }
+}
+
 impl Decider for IdempotencyKey {
     type State = Self;
     type Command = IdempotencyCommand;
@@ -121,8 +137,8 @@ impl Decider for IdempotencyKey {
                 Ok(vec![IdempotencyKeyFreed { generation }.into(), again.into()])
             }
             (IdempotencyCommand::Claim { .. } | IdempotencyCommand::Replace { .. }, Some(_)) => Err(IdempotencyRejection::Claimed),
-            (IdempotencyCommand::Redirect { order_id }, Some(_)) if state.redirected_to == Some(order_id) => Ok(vec![]),
-            (IdempotencyCommand::Redirect { order_id }, Some(_)) => Ok(vec![IdempotencyKeyRedirected { order_id }.into()]),
+            (IdempotencyCommand::Redirect { resource_id }, Some(_)) if state.redirected_to.as_ref() == Some(&resource_id) => Ok(vec![]),
+            (IdempotencyCommand::Redirect { resource_id }, Some(_)) => Ok(vec![IdempotencyKeyRedirected { resource_id }.into()]),
             (IdempotencyCommand::Replace { .. } | IdempotencyCommand::Redirect { .. }, None) => Err(IdempotencyRejection::Unclaimed),
         }
     }
@@ -134,7 +150,7 @@ impl Decider for IdempotencyKey {
                 state.claimed = Some(event.clone());
                 state.redirected_to = None;
             }
-            IdempotencyEvent::IdempotencyKeyRedirected(event) => state.redirected_to = Some(event.order_id),
+            IdempotencyEvent::IdempotencyKeyRedirected(event) => state.redirected_to = Some(event.resource_id.clone()),
             IdempotencyEvent::IdempotencyKeyFreed(event) => {
                 state.generation = event.generation + 1;
                 state.claimed = None;

@@ -1,0 +1,98 @@
+//! Cancelling: an order ends only when its channels say that nobody paid.
+
+use domain::order::{Order, OrderCommand, OrderRejection, OrderStatus};
+use domain::pay_record::{ClosingProof, PayRecord};
+use domain::{Decider, OrderId, PayNo};
+use event_store::Position;
+use gateway::{Closed, TradeState};
+use uuid::Uuid;
+
+use crate::caller::{Caller, CallerKey};
+use crate::failure::CommandFailure;
+use crate::handler::Context;
+use crate::pay_records::{at_revision, owned, with_key};
+use crate::service::Commands;
+use crate::streams;
+
+/// What a cancel led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Whether the order has ended; otherwise the channel's proof is awaited.
+    pub is_proven: bool,
+    /// Whether the caller's key had done it before.
+    pub replayed: bool,
+    /// The position of the order's last event.
+    pub position: Position,
+}
+
+impl Commands {
+    /// Cancels an unpaid order.
+    pub async fn cancel_order(
+        &self,
+        caller: &Caller,
+        order_id: OrderId,
+        reason: Option<String>,
+        key: Option<&CallerKey>,
+        if_match: Option<u64>,
+        correlation_id: Uuid,
+    ) -> Result<Cancelled, CommandFailure> {
+        let stream_id = streams::order(order_id);
+        let standing = self.orders.load(&stream_id).await?;
+        let order = owned(caller, &standing.state)?;
+        let used = key.and_then(|key| order.keys.get(&key.key_hash).map(|used| (key, used)));
+        let replayed = match used {
+            Some((key, used)) if used.request_hash != key.request_hash => return Err(CommandFailure::KeyReused),
+            used => used.is_some(),
+        };
+        if !replayed {
+            at_revision(&standing, if_match)?;
+        }
+        let context = self.context(caller, correlation_id);
+        let cancel = || OrderCommand::Cancel { reason: reason.clone() };
+        let executed = self
+            .orders
+            .execute(&stream_id, &context, |order| {
+                Ok::<_, OrderRejection>(with_key(Order::decide(order, cancel())?, order, key, None))
+            })
+            .await?;
+        if executed.standing.state.status == OrderStatus::Closing {
+            self.drive_closing(&context, &executed.standing.state).await?;
+        }
+        let standing = self.orders.load(&stream_id).await?;
+        match standing.state.status {
+            OrderStatus::Cancelled => Ok(Cancelled { is_proven: true, replayed, position: standing.position }),
+            OrderStatus::Closing => Ok(Cancelled { is_proven: false, replayed, position: standing.position }),
+            OrderStatus::Paid => Err(CommandFailure::Order(OrderRejection::AlreadyPaid)),
+            _ => Err(CommandFailure::Order(OrderRejection::Ended)),
+        }
+    }
+
+    /// Asks the channel of each live attempt whether it was paid, and closes it there if not. A channel that does not
+    /// answer leaves its attempt closing.
+    async fn drive_closing(&self, context: &Context, order: &Order) -> Result<(), CommandFailure> {
+        let live = order.pay_records.iter().filter(|record| record.is_live());
+        for pay_no in live.filter_map(|record: &PayRecord| record.issued.as_ref()).map(|issued| issued.pay_no) {
+            match self.close_at_channel(context, pay_no).await {
+                Ok(()) | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_at_channel(&self, context: &Context, pay_no: PayNo) -> Result<(), CommandFailure> {
+        let state = self.settle_by_query(context, pay_no).await?;
+        if !matches!(state, TradeState::AwaitingBuyer { .. } | TradeState::NotFound) {
+            return Ok(());
+        }
+        let standing = self.orders.load(&streams::order(pay_no.order_id())).await?;
+        let issued = standing.state.pay_record(pay_no).filter(|record| record.is_live()).and_then(|record| record.issued.as_ref());
+        let Some(configured) = issued.and_then(|issued| self.ports.channels.get(issued.channel)) else { return Ok(()) };
+        match configured.gateway.close(&pay_no.to_string()).await? {
+            Closed::Done => self.record_closed(context, pay_no, ClosingProof::ChannelClosed).await,
+            // Its code could still be scanned, so this is no proof; the record is watched to the end of its life.
+            Closed::NotFound => Ok(()),
+            Closed::StateForbids => self.settle_by_query(context, pay_no).await.map(|_| ()),
+        }
+    }
+}

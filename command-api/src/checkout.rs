@@ -1,0 +1,211 @@
+//! What a scanner and a browser reach without a bearer token: the link itself is the permission.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Redirect, Response};
+use chassis::correlation::Correlation;
+use chassis::extract::{Json, OptionalJson, Path};
+use chassis::problem::Problem;
+use domain::order::{Order, OrderStatus};
+use domain::pay_record::{PayRecord, PayRecordStatus};
+use domain::{Channel, OrderId};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+use crate::failure::CommandFailure;
+use crate::render;
+use crate::routes::{ApiState, attempt_answer, channel_word};
+use crate::streams;
+
+/// The pages that these routes show. They are shells: what they show comes from the routes below.
+pub trait Pages: Send + Sync {
+    /// The checkout page.
+    fn checkout(&self) -> Response;
+    /// The link's order is paid already.
+    fn already_paid(&self) -> Response;
+    /// The link's order or code is over; the page offers a way to renew, by this checkout link.
+    fn over(&self, checkout_path: &str) -> Response;
+    /// The link opens nothing.
+    fn unknown_link(&self) -> Response;
+    /// The buyer comes back from the channel: the page asks, and shows, how the order stands.
+    fn returned(&self, checkout_path: &str) -> Response;
+}
+
+/// Nothing is allowed in these bodies.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChannelBody {
+    channel: String,
+}
+
+/// How often an open watch looks at its order although nothing woke it.
+const WATCH_POLL: Duration = Duration::from_secs(1);
+
+/// `GET /pay/{token}`
+pub(crate) async fn pay(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let Some(pay_no) = api.links.open_pay(&token) else { return Ok(api.pages.unknown_link()) };
+    let standing = api.commands.orders.load(&streams::order(pay_no.order_id())).await.map_err(CommandFailure::from)?;
+    let order = &standing.state;
+    let Some(record) = order.pay_record(pay_no) else { return Ok(api.pages.unknown_link()) };
+    let checkout_path = api.links.checkout_path(pay_no.order_id());
+    let payable = record.status == PayRecordStatus::Pending && record.code_is_usable(api.commands.now());
+    Ok(match (order.status, &record.code) {
+        (OrderStatus::Paid, _) => api.pages.already_paid(),
+        (OrderStatus::AwaitingPayment, Some((code_url, _))) if payable && is_alipay(&headers) => Redirect::to(code_url).into_response(),
+        (OrderStatus::AwaitingPayment, _) if payable || record.status == PayRecordStatus::Preparing => {
+            Redirect::to(&checkout_path).into_response()
+        }
+        _ => api.pages.over(&checkout_path),
+    })
+}
+
+/// Alipay's own browser names itself; it opens the channel's code at once.
+fn is_alipay(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    agent.contains("AlipayClient")
+}
+
+/// `GET /checkout/{token}`
+pub(crate) async fn page(State(api): State<ApiState>, Path(token): Path<String>) -> Response {
+    match api.links.open_checkout(&token) {
+        Some(_) => api.pages.checkout(),
+        None => api.pages.unknown_link(),
+    }
+}
+
+/// `GET /return/{token}`: shows a state and changes none, whatever the query says.
+pub(crate) async fn returned(State(api): State<ApiState>, Path(token): Path<String>) -> Response {
+    match api.links.open_return(&token) {
+        Some(order_id) => api.pages.returned(&api.links.checkout_path(order_id)),
+        None => api.pages.unknown_link(),
+    }
+}
+
+/// `GET /checkout/{token}/watch`
+pub(crate) async fn watch(State(api): State<ApiState>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let order_id = opened(&api, &token)?;
+    // The first state is read before the answer begins, so that a failing store is a problem and not an empty stream.
+    let first = load_state(&api, order_id).await?;
+    let stream = states(api, order_id, first);
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn states(api: ApiState, order_id: OrderId, first: (Option<u64>, Value)) -> impl Stream<Item = Result<Event, Infallible>> {
+    let appended = api.commands.ports.log.appended();
+    stream::unfold((api, appended, Some(first), None), move |(api, mut appended, first, mut sent)| async move {
+        let mut next = first;
+        loop {
+            if let Some((revision, state)) = next.take()
+                && sent != Some(revision)
+            {
+                sent = Some(revision);
+                let event = Event::default().event("state").data(state.to_string());
+                return Some((Ok(event), (api, appended, None, sent)));
+            }
+            // A closed channel means that the log is shutting down; the wait's limit then paces the loop.
+            let woken = tokio::time::timeout(WATCH_POLL, appended.changed()).await;
+            if matches!(woken, Ok(Err(_))) {
+                return None;
+            }
+            // While the store does not answer the page keeps what it shows; its next state comes when it does.
+            next = load_state(&api, order_id).await.ok();
+        }
+    })
+}
+
+async fn load_state(api: &ApiState, order_id: OrderId) -> Result<(Option<u64>, Value), Problem> {
+    let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
+    Ok((standing.revision, state(api, &standing.state)?))
+}
+
+fn opened(api: &ApiState, token: &str) -> Result<OrderId, Problem> {
+    api.links.open_checkout(token).ok_or_else(Problem::not_found)
+}
+
+/// What the checkout page shows.
+fn state(api: &ApiState, order: &Order) -> Result<Value, Problem> {
+    let created = order.created.as_ref().ok_or_else(Problem::not_found)?;
+    let draft = &created.draft;
+    let record = order.paid.and_then(|(pay_no, _)| order.pay_record(pay_no)).or_else(|| shown_record(order));
+    let record = record.map(|record| render::pay_record(order, record, &api.links, &api.images)).transpose();
+    let channels: Vec<Channel> = api.commands.ports.channels.all().collect();
+    Ok(json!({
+        "order_id": draft.order_id,
+        "title": draft.title,
+        "amount": draft.amount,
+        "amount_text": draft.amount.of(draft.currency).major_text(),
+        "currency": draft.currency,
+        "status": order.status.as_str(),
+        "payment_status": order.payment_status().as_str(),
+        "expires_at": render::time(created.expires_at),
+        "server_now": render::time(api.commands.now()),
+        "closing": order.status == OrderStatus::Closing,
+        "channels": channels,
+        "pay_record": record.map_err(|error| Problem::internal(&error))?,
+        "paid_at": order.paid.map(|(_, paid_at)| render::time(paid_at)),
+        "result_url": "/courses",
+    }))
+}
+
+/// The newest live record, else the newest of all.
+fn shown_record(order: &Order) -> Option<&PayRecord> {
+    let shown = |record: &&PayRecord| matches!(record.status, PayRecordStatus::Preparing | PayRecordStatus::Pending);
+    order.pay_records.iter().rev().find(shown).or_else(|| order.newest_pay_record())
+}
+
+/// `POST /checkout/{token}/pay-records`
+pub(crate) async fn create_pay_record(
+    State(api): State<ApiState>,
+    Path(token): Path<String>,
+    Correlation(correlation_id): Correlation,
+    Json(body): Json<ChannelBody>,
+) -> Result<Response, Problem> {
+    let order_id = opened(&api, &token)?;
+    let channel = channel_word(&body.channel)?;
+    let attempted =
+        api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, None, None, correlation_id).await?;
+    attempt_answer(&api, &attempted)
+}
+
+/// `POST /checkout/{token}/sync`: asks the channel of every attempt that may still be paid.
+pub(crate) async fn sync(
+    State(api): State<ApiState>,
+    Path(token): Path<String>,
+    Correlation(correlation_id): Correlation,
+    OptionalJson(_): OptionalJson<Nothing>,
+) -> Result<Response, Problem> {
+    let order_id = opened(&api, &token)?;
+    let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
+    let live = standing.state.pay_records.iter().filter(|record| record.is_live());
+    for pay_no in live.filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no) {
+        api.commands.sync_pay_record(&Caller::CheckoutLink, pay_no, None, None, correlation_id).await?;
+    }
+    let (_, state) = load_state(&api, order_id).await?;
+    Ok(Json(state).into_response())
+}
+
+/// `POST /checkout/{token}/renew`: a fresh code for an order whose code is over.
+pub(crate) async fn renew(
+    State(api): State<ApiState>,
+    Path(token): Path<String>,
+    Correlation(correlation_id): Correlation,
+    OptionalJson(_): OptionalJson<Nothing>,
+) -> Result<Response, Problem> {
+    let order_id = opened(&api, &token)?;
+    let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
+    let newest = standing.state.newest_pay_record().and_then(|record| record.issued.as_ref()).map(|issued| issued.channel);
+    let channel = newest.or_else(|| api.commands.ports.channels.all().next()).ok_or(CommandFailure::ChannelNotConfigured)?;
+    api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, None, None, correlation_id).await?;
+    let body = json!({ "checkout_url": api.links.checkout_url(order_id) });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}

@@ -1,0 +1,301 @@
+//! Creation by key: what is created, with its number and prices, is fixed by a claim before it is made, so that a retry
+//! after a crash finishes the same work and two at once make one.
+
+use std::future::Future;
+
+use domain::course_selection::{CourseSelected, CourseSelection, CourseSelectionCommand, SelectionStatus};
+use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyKeyClaimed, IdempotencyRejection, Intent};
+use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderSource, OrderStatus, OrderType};
+use domain::{Decider, SelectionId};
+use event_store::Position;
+
+use crate::caller::CallerKey;
+use crate::failure::CommandFailure;
+use crate::handler::{Context, ExecuteError, MAX_TRIES};
+use crate::service::Commands;
+use crate::streams;
+
+/// What a creating command did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The number of what was created, or was there already.
+    pub resource_id: String,
+    /// Whether this key made it; otherwise it was there already under its business key.
+    pub is_new: bool,
+    /// Whether the caller's key had done it before.
+    pub replayed: bool,
+    /// The position of the last event that the answer is made from.
+    pub position: Position,
+}
+
+/// The key under which a thing exists at most once at a time, whoever asks.
+struct NaturalKey {
+    key_hash: String,
+    content_hash: String,
+}
+
+/// How what a claim fixed stands.
+enum ClaimStanding {
+    Missing,
+    Live(Position),
+    Over,
+}
+
+impl Commands {
+    /// Creates what `resolve` resolves, once for each caller's key and once for each natural key.
+    pub(crate) async fn create(
+        &self,
+        context: &Context,
+        caller_key: Option<&CallerKey>,
+        resolve: impl Future<Output = Result<Intent, CommandFailure>> + Send,
+    ) -> Result<Created, CommandFailure> {
+        if let Some(key) = caller_key
+            && let Some(created) = self.replay(context, key).await?
+        {
+            return Ok(created);
+        }
+        let intent = resolve.await?;
+        if let Some(key) = caller_key {
+            let stream_id = streams::idempotency(&key.key_hash);
+            let claim = || IdempotencyCommand::Claim { request_hash: key.request_hash.clone(), intent: intent.clone() };
+            match self.keys.execute_new(&stream_id, context, |state| IdempotencyKey::decide(state, claim())).await {
+                Ok(_) => {}
+                Err(ExecuteError::Rejected(IdempotencyRejection::Claimed)) => {
+                    return self.replay(context, key).await?.ok_or(CommandFailure::Broken("a claimed key is not claimed"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.finish(context, intent, caller_key).await
+    }
+
+    /// Finishes what the caller's key fixed, if it fixed anything.
+    async fn replay(&self, context: &Context, key: &CallerKey) -> Result<Option<Created>, CommandFailure> {
+        let standing = self.keys.load(&streams::idempotency(&key.key_hash)).await?;
+        let Some(claimed) = &standing.state.claimed else { return Ok(None) };
+        if claimed.request_hash != key.request_hash {
+            return Err(CommandFailure::KeyReused);
+        }
+        let created = match &standing.state.redirected_to {
+            Some(resource_id) => {
+                let position = self.position_of(&claimed.intent, resource_id).await?;
+                Created { resource_id: resource_id.clone(), is_new: false, replayed: true, position }
+            }
+            None => self.finish(context, claimed.intent.clone(), Some(key)).await?,
+        };
+        Ok(Some(Created { replayed: true, ..created }))
+    }
+
+    async fn finish(&self, context: &Context, intent: Intent, caller_key: Option<&CallerKey>) -> Result<Created, CommandFailure> {
+        let Some(natural) = natural_key(&intent) else { return self.made(context, &intent, true).await };
+        let stream_id = streams::idempotency(&natural.key_hash);
+        for _ in 0..MAX_TRIES {
+            let claim = || IdempotencyCommand::Claim { request_hash: natural.content_hash.clone(), intent: intent.clone() };
+            match self.keys.execute_new(&stream_id, context, |state| IdempotencyKey::decide(state, claim())).await {
+                Ok(_) => return self.made(context, &intent, true).await,
+                Err(ExecuteError::Rejected(IdempotencyRejection::Claimed)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let standing = self.keys.load(&stream_id).await?;
+            let Some(claimed) = standing.state.claimed.clone() else { continue };
+            if claimed.intent.resource_id() == intent.resource_id() {
+                return self.made(context, &intent, true).await;
+            }
+            if let Some(created) = self.under_claim(context, &natural, &claimed, &intent).await? {
+                return self.redirected(context, caller_key, created).await;
+            }
+            if self.replaced(context, &natural, &claimed, &intent).await? {
+                return self.made(context, &intent, true).await;
+            }
+        }
+        Err(CommandFailure::Contended(stream_id))
+    }
+
+    /// What another claim of the same natural key stands for; `None` where that has ended and may be replaced.
+    async fn under_claim(
+        &self,
+        context: &Context,
+        natural: &NaturalKey,
+        claimed: &IdempotencyKeyClaimed,
+        wished: &Intent,
+    ) -> Result<Option<Created>, CommandFailure> {
+        let standing = self.claim_standing(&claimed.intent).await?;
+        if matches!(standing, ClaimStanding::Over) {
+            return Ok(None);
+        }
+        if claimed.request_hash != natural.content_hash || !same_owner(&claimed.intent, wished) {
+            return Err(CommandFailure::BusinessIdConflict);
+        }
+        let created = match standing {
+            ClaimStanding::Live(position) => {
+                Created { resource_id: claimed.intent.resource_id(), is_new: false, replayed: false, position }
+            }
+            // Whoever claimed has not made it yet, or has died before: either of us may.
+            ClaimStanding::Missing | ClaimStanding::Over => self.made(context, &claimed.intent, false).await?,
+        };
+        Ok(Some(created))
+    }
+
+    /// Whether the ended claim was replaced by ours; not where somebody else was sooner.
+    async fn replaced(
+        &self,
+        context: &Context,
+        natural: &NaturalKey,
+        ended: &IdempotencyKeyClaimed,
+        intent: &Intent,
+    ) -> Result<bool, CommandFailure> {
+        let replace = || IdempotencyCommand::Replace {
+            generation: ended.generation,
+            request_hash: natural.content_hash.clone(),
+            intent: intent.clone(),
+        };
+        let stream_id = streams::idempotency(&natural.key_hash);
+        match self.keys.execute(&stream_id, context, |state| IdempotencyKey::decide(state, replace())).await {
+            Ok(_) => Ok(true),
+            Err(ExecuteError::Rejected(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Has the caller's key answer with what exists already.
+    async fn redirected(
+        &self,
+        context: &Context,
+        caller_key: Option<&CallerKey>,
+        created: Created,
+    ) -> Result<Created, CommandFailure> {
+        if let Some(key) = caller_key {
+            let redirect = || IdempotencyCommand::Redirect { resource_id: created.resource_id.clone() };
+            let stream_id = streams::idempotency(&key.key_hash);
+            self.keys.execute(&stream_id, context, |state| IdempotencyKey::decide(state, redirect())).await?;
+        }
+        Ok(created)
+    }
+
+    /// Makes what the claim fixed, unless it is made.
+    async fn made(&self, context: &Context, intent: &Intent, is_new: bool) -> Result<Created, CommandFailure> {
+        let position = match intent {
+            Intent::Order(draft) => self.order_made(context, draft).await?,
+            Intent::CourseSelection(selected) => {
+                let stream_id = streams::course_selection(selected.selection_id);
+                let select = || CourseSelectionCommand::Select(selected.clone());
+                let executed = self.selections.execute_new(&stream_id, context, |state| CourseSelection::decide(state, select())).await?;
+                executed.standing.position
+            }
+        };
+        Ok(Created { resource_id: intent.resource_id(), is_new, replayed: false, position })
+    }
+
+    async fn order_made(&self, context: &Context, draft: &OrderDraft) -> Result<Position, CommandFailure> {
+        let stream_id = streams::order(draft.order_id);
+        let now = self.now();
+        let expires_at = self.order_expiry(now);
+        let create = || OrderCommand::Create { draft: draft.clone(), now, expires_at };
+        match self.orders.execute_new(&stream_id, context, |state| Order::decide(state, create())).await {
+            Ok(executed) => Ok(executed.standing.position),
+            Err(ExecuteError::Rejected(OrderRejection::AlreadyCreated)) => {
+                let standing = self.orders.load(&stream_id).await?;
+                let same = standing.state.created.as_ref().is_some_and(|created| created.draft == *draft);
+                if same { Ok(standing.position) } else { Err(CommandFailure::Broken("an order number was given out twice")) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn claim_standing(&self, intent: &Intent) -> Result<ClaimStanding, CommandFailure> {
+        match intent {
+            Intent::Order(draft) => {
+                let standing = self.orders.load(&streams::order(draft.order_id)).await?;
+                Ok(match standing.state.status {
+                    OrderStatus::Uncreated => ClaimStanding::Missing,
+                    status if status.ended_unpaid() => ClaimStanding::Over,
+                    _ => ClaimStanding::Live(standing.position),
+                })
+            }
+            Intent::CourseSelection(selected) => {
+                let standing = self.selections.load(&streams::course_selection(selected.selection_id)).await?;
+                Ok(match &standing.state.selected {
+                    None => ClaimStanding::Missing,
+                    Some(selected) if self.selection_status(selected).await? == SelectionStatus::Ended => ClaimStanding::Over,
+                    Some(_) => ClaimStanding::Live(standing.position),
+                })
+            }
+        }
+    }
+
+    async fn position_of(&self, intent: &Intent, resource_id: &str) -> Result<Position, CommandFailure> {
+        const BROKEN: CommandFailure = CommandFailure::Broken("a key answers with a number that is none");
+        Ok(match intent {
+            Intent::Order(_) => self.orders.load(&streams::order(resource_id.parse().map_err(|_| BROKEN)?)).await?.position,
+            Intent::CourseSelection(_) => {
+                self.selections.load(&streams::course_selection(resource_id.parse().map_err(|_| BROKEN)?)).await?.position
+            }
+        })
+    }
+
+    /// How a selection stands: a paid one was opened when the order that its business key has was paid.
+    pub(crate) async fn selection_status(&self, selected: &CourseSelected) -> Result<SelectionStatus, CommandFailure> {
+        let opened_at = if selected.price_amount.as_i64() == 0 {
+            Some(selected.selected_at)
+        } else {
+            let key = self.keys.load(&streams::idempotency(&course_order_key(selected.selection_id))).await?;
+            match key.state.claimed.as_ref().map(|claimed| &claimed.intent) {
+                Some(Intent::Order(draft)) => {
+                    let order = self.orders.load(&streams::order(draft.order_id)).await?;
+                    order.state.paid.map(|(_, paid_at)| paid_at)
+                }
+                _ => None,
+            }
+        };
+        Ok(selected.status(opened_at, self.now()))
+    }
+}
+
+fn course_order_key(selection_id: SelectionId) -> String {
+    business_key("", &OrderType::course(), &selection_id.to_string())
+}
+
+fn business_key(service: &str, order_type: &OrderType, out_business_id: &str) -> String {
+    streams::hash(&["business", service, order_type.as_str(), out_business_id])
+}
+
+fn natural_key(intent: &Intent) -> Option<NaturalKey> {
+    match intent {
+        Intent::CourseSelection(selected) => Some(NaturalKey {
+            key_hash: streams::hash(&["selection", selected.buyer_id.as_str(), selected.course_id.as_str()]),
+            content_hash: streams::hash(&[]),
+        }),
+        Intent::Order(draft) => match draft.source {
+            OrderSource::Product => None,
+            // A selection is the whole of what the buyer says; prices are ours and may have changed since.
+            OrderSource::CourseSelection => Some(NaturalKey {
+                key_hash: business_key("", &draft.order_type, &draft.out_business_id),
+                content_hash: streams::hash(&[]),
+            }),
+            OrderSource::Business => Some(NaturalKey {
+                key_hash: business_key(draft.service.as_deref().unwrap_or_default(), &draft.order_type, &draft.out_business_id),
+                content_hash: content_hash(draft),
+            }),
+        },
+    }
+}
+
+/// What another business system says of its order, as one hash.
+fn content_hash(draft: &OrderDraft) -> String {
+    let mut parts = vec![draft.buyer_id.to_string(), draft.title.clone(), draft.currency.code().to_owned()];
+    parts.push(format!("{:?}", draft.description));
+    for item in &draft.items {
+        parts.push(item.goods_id.to_string());
+        parts.push(item.name.clone());
+        parts.push(format!("{}x{}", item.quantity, item.unit_price_amount.as_i64()));
+    }
+    streams::hash(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn same_owner(claimed: &Intent, wished: &Intent) -> bool {
+    match (claimed, wished) {
+        (Intent::Order(claimed), Intent::Order(wished)) => claimed.buyer_id == wished.buyer_id && claimed.service == wished.service,
+        (Intent::CourseSelection(claimed), Intent::CourseSelection(wished)) => claimed.buyer_id == wished.buyer_id,
+        _ => false,
+    }
+}

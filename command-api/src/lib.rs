@@ -1,0 +1,34 @@
+//! The write side: one command handler, the commands, what scanners, browsers and channels reach, process managers.
+
+mod caller;
+mod cancel;
+mod channels;
+mod checkout;
+mod creation;
+mod failure;
+pub mod handler;
+mod inbox;
+mod links;
+mod notices;
+mod orders;
+mod pay_records;
+pub mod process_managers;
+mod render;
+mod routes;
+mod selections;
+mod service;
+mod settle;
+pub mod streams;
+
+pub use caller::{Caller, CallerKey};
+pub use cancel::Cancelled;
+pub use channels::{Channels, ConfiguredChannel};
+pub use checkout::Pages;
+pub use creation::Created;
+pub use failure::CommandFailure;
+pub use inbox::{INBOX_MIGRATION, KeptNotice, MemoryInbox, NoticeInbox, SqlInbox};
+pub use links::Links;
+pub use notices::NoticeVerdict;
+pub use orders::{BusinessItem, BusinessOrder, OrderRequest};
+pub use routes::{ApiState, routes};
+pub use service::{CommandConfig, Commands, Ports};

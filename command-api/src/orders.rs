@@ -1,0 +1,236 @@
+//! Making orders: from a course selection, from a product, from another business system.
+
+use domain::idempotency::Intent;
+use domain::order::{Client, Order, OrderDraft, OrderSource, OrderType};
+use domain::pay_record::OrderItem;
+use domain::{BuyerId, Currency, MinorUnits, Money, OrderId, ProductId, SelectionId, SkuId};
+use storefront::catalogue::{Product, ProductKind};
+use uuid::Uuid;
+
+use crate::caller::{Caller, CallerKey};
+use crate::creation::Created;
+use crate::failure::CommandFailure;
+use crate::handler::Standing;
+use crate::service::Commands;
+use crate::streams;
+
+/// What an order is to be made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderRequest {
+    /// A course selection of the caller.
+    CourseSelection {
+        /// The selection.
+        selection_id: SelectionId,
+        /// Where the buyer sits.
+        client: Client,
+    },
+    /// One product of the catalogue.
+    Product {
+        /// The product.
+        product_id: ProductId,
+        /// Which variant, where it has any.
+        sku_id: Option<SkuId>,
+        /// How many.
+        quantity: u32,
+        /// Where the buyer sits.
+        client: Client,
+    },
+    /// Another business system's order.
+    Business(BusinessOrder),
+}
+
+/// What another business system wants to be paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusinessOrder {
+    /// Who is to pay.
+    pub buyer_id: BuyerId,
+    /// The system's own word for the kind of business.
+    pub order_type: OrderType,
+    /// Its number there.
+    pub out_business_id: String,
+    /// What the buyer reads.
+    pub title: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// Its lines.
+    pub items: Vec<BusinessItem>,
+    /// Of this currency.
+    pub currency: Currency,
+}
+
+/// One line of another business system's order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusinessItem {
+    /// What is sold.
+    pub goods_id: ProductId,
+    /// Its name.
+    pub name: String,
+    /// The price of one, in smallest units.
+    pub unit_price_amount: MinorUnits,
+    /// How many.
+    pub quantity: u32,
+}
+
+impl Commands {
+    /// Makes an order, or answers the one that its keys stand for.
+    pub async fn create_order(
+        &self,
+        caller: &Caller,
+        request: OrderRequest,
+        key: Option<&CallerKey>,
+        correlation_id: Uuid,
+    ) -> Result<(Created, Standing<Order>), CommandFailure> {
+        let context = self.context(caller, correlation_id);
+        let created = self.create(&context, key, self.order_draft(caller, request)).await?;
+        let order_id: OrderId = created.resource_id.parse().map_err(|_| CommandFailure::Broken("an order's number is none"))?;
+        let standing = self.orders.load(&streams::order(order_id)).await?;
+        Ok((created, standing))
+    }
+
+    async fn order_draft(&self, caller: &Caller, request: OrderRequest) -> Result<Intent, CommandFailure> {
+        let draft = match (caller, request) {
+            (Caller::Buyer(buyer_id), OrderRequest::CourseSelection { selection_id, client }) => {
+                self.draft_from_selection(buyer_id, selection_id, client).await?
+            }
+            (Caller::Buyer(buyer_id), OrderRequest::Product { product_id, sku_id, quantity, client }) => {
+                self.draft_from_product(buyer_id, &product_id, sku_id, quantity, client).await?
+            }
+            (Caller::Service(service), OrderRequest::Business(order)) => self.draft_from_business(service, order).await?,
+            _ => return Err(CommandFailure::Broken("a route let the wrong role make an order")),
+        };
+        Ok(Intent::Order(draft))
+    }
+
+    async fn draft_from_selection(
+        &self,
+        buyer_id: &BuyerId,
+        selection_id: SelectionId,
+        client: Client,
+    ) -> Result<OrderDraft, CommandFailure> {
+        let standing = self.selections.load(&streams::course_selection(selection_id)).await?;
+        let selected = standing.state.selected.as_ref().filter(|selected| selected.buyer_id == *buyer_id);
+        let selected = selected.ok_or(CommandFailure::NotFound)?;
+        if selected.price_amount.as_i64() == 0 {
+            return Err(invalid("selection_id", "free_course", "A free course takes no order."));
+        }
+        let product = self.on_sale(&selected.course_id, "selection_id").await?;
+        let item = line(&product, None, 1)?;
+        self.draft(
+            buyer_id.clone(),
+            OrderType::course(),
+            Some(selection_id.to_string()),
+            OrderSource::CourseSelection,
+            product.title.clone(),
+            vec![item],
+            product.price.currency(),
+            client,
+        )
+        .await
+    }
+
+    async fn draft_from_product(
+        &self,
+        buyer_id: &BuyerId,
+        product_id: &ProductId,
+        sku_id: Option<SkuId>,
+        quantity: u32,
+        client: Client,
+    ) -> Result<OrderDraft, CommandFailure> {
+        let product = self.on_sale(product_id, "product_id").await?;
+        let order_type = match product.kind {
+            ProductKind::Course => return Err(CommandFailure::SelectionRequired),
+            other => OrderType::parse(other.word()).map_err(|_| CommandFailure::Broken("a product's kind is no order type"))?,
+        };
+        let item = line(&product, sku_id, quantity)?;
+        let (title, currency) = (product.title.clone(), product.price.currency());
+        self.draft(buyer_id.clone(), order_type, None, OrderSource::Product, title, vec![item], currency, client).await
+    }
+
+    async fn draft_from_business(&self, service: &str, order: BusinessOrder) -> Result<OrderDraft, CommandFailure> {
+        let items = order.items.into_iter().map(|item| OrderItem {
+            goods_id: item.goods_id,
+            sku_id: None,
+            name: item.name,
+            quantity: item.quantity,
+            unit_price_amount: item.unit_price_amount,
+            price_version: None,
+        });
+        let draft = self
+            .draft(
+                order.buyer_id,
+                order.order_type,
+                Some(order.out_business_id),
+                OrderSource::Business,
+                order.title,
+                items.collect(),
+                order.currency,
+                Client::default(),
+            )
+            .await?;
+        Ok(OrderDraft { service: Some(service.to_owned()), description: order.description, ..draft })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the members of a draft, each of its own type")]
+    async fn draft(
+        &self,
+        buyer_id: BuyerId,
+        order_type: OrderType,
+        out_business_id: Option<String>,
+        source: OrderSource,
+        title: String,
+        items: Vec<OrderItem>,
+        currency: Currency,
+        client: Client,
+    ) -> Result<OrderDraft, CommandFailure> {
+        let sum = items.iter().try_fold(Money::zero(currency), |sum, item| {
+            sum.checked_add(item.unit_price_amount.of(currency).checked_mul(item.quantity)?)
+        });
+        let amount = sum.map_err(|_| invalid("items", "out_of_range", "The order's sum is too large."))?.minor_units();
+        let order_id = self.ports.order_ids.next_order_id(self.now()).await?;
+        Ok(OrderDraft {
+            order_id,
+            buyer_id,
+            order_type,
+            out_business_id: out_business_id.unwrap_or_else(|| order_id.to_string()),
+            source,
+            service: None,
+            title,
+            description: None,
+            items,
+            amount,
+            currency,
+            client,
+        })
+    }
+
+    /// The product, if the catalogue has it and sells it now.
+    pub(crate) async fn on_sale(&self, product_id: &ProductId, field: &'static str) -> Result<Product, CommandFailure> {
+        let product = self.ports.catalogue.product(product_id).await?.ok_or(CommandFailure::NotFound)?;
+        if product.on_sale { Ok(product) } else { Err(invalid(field, "not_on_sale", "This is not sold now.")) }
+    }
+}
+
+pub(crate) fn invalid(field: &'static str, code: &'static str, message: &str) -> CommandFailure {
+    CommandFailure::Invalid { field, code, message: message.to_owned() }
+}
+
+/// One line at the catalogue's price.
+fn line(product: &Product, sku_id: Option<SkuId>, quantity: u32) -> Result<OrderItem, CommandFailure> {
+    let (name, price) = match &sku_id {
+        Some(sku_id) => {
+            let sku = product.skus.iter().find(|sku| sku.sku_id == *sku_id);
+            let sku = sku.ok_or_else(|| invalid("sku_id", "unknown_value", "The product has no such variant."))?;
+            (format!("{} {}", product.title, sku.name), sku.price)
+        }
+        None if product.skus.is_empty() => (product.title.clone(), product.price),
+        None => return Err(invalid("sku_id", "required", "The product has variants: name one.")),
+    };
+    Ok(OrderItem {
+        goods_id: product.product_id.clone(),
+        sku_id,
+        name,
+        quantity,
+        unit_price_amount: price.minor_units(),
+        price_version: Some(product.price_version),
+    })
+}

@@ -1,0 +1,3 @@
+use database::testing::TestDatabase;
+
+use super::*;

@@ -1,0 +1,129 @@
+//! The routes of the write side, in one table.
+
+mod notify;
+mod orders;
+mod pay_records;
+mod selections;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use chassis::extract::Json;
+use chassis::identity::TokenVerifier;
+use chassis::problem::{Code, Problem, field};
+use chassis::rate_limit::RateLimiter;
+use domain::Channel;
+use domain::pay_record::PayRecordStatus;
+use event_store::Position;
+use serde_json::Value;
+
+use crate::caller::CallerKey;
+use crate::checkout::{self, Pages};
+use crate::links::Links;
+use crate::pay_records::Attempted;
+use crate::render::{self, QrImages};
+use crate::service::Commands;
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct ApiState {
+    pub(crate) commands: Commands,
+    pub(crate) links: Links,
+    pub(crate) pages: Arc<dyn Pages>,
+    pub(crate) images: QrImages,
+    pub(crate) failed_notices: Arc<RateLimiter>,
+    verifier: Arc<TokenVerifier>,
+}
+
+impl ApiState {
+    /// The state of the routes.
+    pub fn new(commands: Commands, links: Links, pages: Arc<dyn Pages>, verifier: Arc<TokenVerifier>) -> Self {
+        let failed_notices = Arc::new(RateLimiter::per_minute(notify::MAX_FAILED_BURST, notify::MAX_FAILED_PER_MINUTE));
+        Self { commands, links, pages, images: QrImages::new(), failed_notices, verifier }
+    }
+}
+
+impl FromRef<ApiState> for Arc<TokenVerifier> {
+    fn from_ref(api: &ApiState) -> Self {
+        Self::clone(&api.verifier)
+    }
+}
+
+/// Every route of the write side.
+pub fn routes(api: ApiState) -> Router {
+    Router::new()
+        .route("/api/v1/course-selections", post(selections::create))
+        .route("/api/v1/orders", post(orders::create))
+        .route("/api/v1/orders/{order_id}/cancel", post(orders::cancel))
+        .route("/api/v1/orders/{order_id}/pay-records", post(pay_records::create))
+        .route("/api/v1/pay-records/{pay_no}/sync", post(pay_records::sync))
+        .route("/pay/{token}", get(checkout::pay))
+        .route("/return/{token}", get(checkout::returned))
+        .route("/checkout/{token}", get(checkout::page))
+        .route("/checkout/{token}/watch", get(checkout::watch))
+        .route("/checkout/{token}/pay-records", post(checkout::create_pay_record))
+        .route("/checkout/{token}/sync", post(checkout::sync))
+        .route("/checkout/{token}/renew", post(checkout::renew))
+        .route("/notify/alipay", post(notify::alipay))
+        .with_state(api)
+}
+
+const POSITION: HeaderName = HeaderName::from_static("paystream-position");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// An answer with the position of the command's last event.
+pub(crate) fn answer(status: StatusCode, body: Value, position: Position, replayed: bool) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(POSITION, HeaderValue::from(position.as_i64()));
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// How a wish to pay is answered, on both routes that take one.
+pub(crate) fn attempt_answer(api: &ApiState, attempted: &Attempted) -> Result<Response, Problem> {
+    let record = attempted.record()?;
+    let status = match (record.status, attempted.is_new) {
+        (PayRecordStatus::Preparing, _) => StatusCode::ACCEPTED,
+        (_, true) => StatusCode::CREATED,
+        (_, false) => StatusCode::OK,
+    };
+    let body = render::pay_record(&attempted.order.state, record, &api.links, &api.images);
+    let body = body.map_err(|error| Problem::internal(&error))?;
+    Ok(answer(status, body, attempted.order.position, attempted.replayed))
+}
+
+/// The caller's key for this command, if one came.
+pub(crate) fn caller_key(headers: &HeaderMap, subject: &str, route: &str, content: &str) -> Result<Option<CallerKey>, Problem> {
+    let mut values = headers.get_all(KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let refused = || Problem::invalid("Idempotency-Key", field::INVALID, "1 to 255 visible characters, once");
+    let key = value.to_str().map_err(|_| refused())?;
+    if key.is_empty() || key.len() > CallerKey::MAX_LEN || values.next().is_some() {
+        return Err(refused());
+    }
+    Ok(Some(CallerKey::new(subject, route, key, content)))
+}
+
+/// The revision that `If-Match` names, if it came and is not `*`.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    // A tag that we never gave out matches nothing.
+    revision.map(Some).ok_or_else(|| Problem::new(Code::PreconditionFailed))
+}
+
+/// The channel of a contract's word.
+pub(crate) fn channel_word(word: &str) -> Result<Channel, Problem> {
+    Channel::parse(word).ok_or_else(|| Problem::invalid("channel", field::UNKNOWN_VALUE, "There is no such channel."))
+}

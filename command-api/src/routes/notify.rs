@@ -1,0 +1,46 @@
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chassis::correlation::Correlation;
+use chassis::extract::RawBody;
+use chassis::problem::Problem;
+use gateway::RawNotification;
+
+use crate::notices::NoticeVerdict;
+use crate::routes::ApiState;
+
+/// A genuine notification is a few kilobytes; `fund_bill_list` and the like leave room to spare.
+const BODY_LIMIT: usize = 64 * 1024;
+/// Refused notifications from one address at once.
+pub(super) const MAX_FAILED_BURST: u32 = 600;
+/// Refused notifications from one address in a minute, from then on.
+pub(super) const MAX_FAILED_PER_MINUTE: u32 = 600;
+
+/// `POST /notify/alipay`: answered in the channel's own words, and only when what it tells is durable.
+pub(super) async fn alipay(
+    State(api): State<ApiState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Correlation(correlation_id): Correlation,
+    headers: HeaderMap,
+    RawBody(body): RawBody<BODY_LIMIT>,
+) -> Result<Response, Problem> {
+    let (key, now) = (peer.ip().to_string(), api.commands.now());
+    api.failed_notices.peek(&key, now)?;
+    let raw = RawNotification { headers: raw_headers(&headers), body: body.to_vec() };
+    let (verdict, reply) = api.commands.take_alipay_notice(raw, correlation_id).await?;
+    if let NoticeVerdict::Refused(refusal) = verdict
+        && !refusal.is_authentic()
+        && api.failed_notices.check(&key, now).is_err()
+    {
+        // Only what proves false counts, so a channel is never held up; the address is refused from its next notice on.
+        tracing::warn!("an address sends notifications that do not prove genuine");
+    }
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Ok((status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response())
+}
+
+fn raw_headers(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}

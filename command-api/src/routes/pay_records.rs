@@ -1,0 +1,63 @@
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use chassis::correlation::Correlation;
+use chassis::extract::{Json, OptionalJson, Path};
+use chassis::identity::{Identity, Role};
+use chassis::problem::{Code, Problem, field};
+use domain::{OrderId, PayNo};
+use serde::Deserialize;
+
+use crate::caller::Caller;
+use crate::checkout::Nothing;
+use crate::failure::CommandFailure;
+use crate::render;
+use crate::routes::{ApiState, answer, attempt_answer, caller_key, channel_word, if_match};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    channel: String,
+    openid: Option<String>,
+    payer_client_ip: Option<std::net::IpAddr>,
+}
+
+/// `POST /api/v1/orders/{order_id}/pay-records`
+pub(super) async fn create(
+    State(api): State<ApiState>,
+    identity: Identity,
+    Correlation(correlation_id): Correlation,
+    Path(order_id): Path<OrderId>,
+    headers: HeaderMap,
+    Json(body): Json<Body>,
+) -> Result<Response, Problem> {
+    let caller = Caller::of(&identity, &[Role::Buyer, Role::Service]).ok_or_else(|| Problem::new(Code::Forbidden))?;
+    let route = format!("POST /api/v1/orders/{order_id}/pay-records");
+    let content = format!("{}\n{:?}\n{:?}", body.channel, body.openid, body.payer_client_ip);
+    let key = caller_key(&headers, &identity.subject, &route, &content)?;
+    let expected = if_match(&headers)?;
+    let channel = channel_word(&body.channel)?;
+    if body.openid.is_some() {
+        return Err(Problem::invalid("openid", field::INVALID, "This channel takes no openid."));
+    }
+    let attempted = api.commands.create_pay_record(&caller, order_id, channel, key.as_ref(), expected, correlation_id).await?;
+    attempt_answer(&api, &attempted)
+}
+
+/// `POST /api/v1/pay-records/{pay_no}/sync`
+pub(super) async fn sync(
+    State(api): State<ApiState>,
+    identity: Identity,
+    Correlation(correlation_id): Correlation,
+    Path(pay_no): Path<PayNo>,
+    headers: HeaderMap,
+    OptionalJson(_): OptionalJson<Nothing>,
+) -> Result<Response, Problem> {
+    let caller = Caller::of(&identity, &[Role::Operator, Role::Buyer]).ok_or_else(|| Problem::new(Code::Forbidden))?;
+    let key = caller_key(&headers, &identity.subject, &format!("POST /api/v1/pay-records/{pay_no}/sync"), "")?;
+    let expected = if_match(&headers)?;
+    let (standing, replayed) = api.commands.sync_pay_record(&caller, pay_no, key.as_ref(), expected, correlation_id).await?;
+    let record = standing.state.pay_record(pay_no).ok_or(CommandFailure::NotFound)?;
+    let body = render::pay_record(&standing.state, record, &api.links, &api.images).map_err(|error| Problem::internal(&error))?;
+    Ok(answer(StatusCode::OK, body, standing.position, replayed))
+}

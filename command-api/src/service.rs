@@ -1,0 +1,93 @@
+use std::sync::Arc;
+
+use chassis::clock::Clock;
+use chassis::ids::IdSource;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::course_selection::CourseSelection;
+use domain::idempotency::IdempotencyKey;
+use domain::order::Order;
+use domain::unknown_capture::UnknownCapture;
+use event_store::EventStore;
+use storefront::catalogue::Catalogue;
+use storefront::order_ids::OrderIdSource;
+
+use crate::caller::Caller;
+use crate::channels::Channels;
+use crate::handler::{Context, EventIds, Handler};
+use crate::inbox::NoticeInbox;
+
+/// What the commands are given of the outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// The log.
+    pub log: Arc<dyn EventStore>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Ids of events.
+    pub ids: Arc<dyn IdSource>,
+    /// Numbers of orders and selections.
+    pub order_ids: Arc<dyn OrderIdSource>,
+    /// What is sold.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Where notifications are kept as they came.
+    pub inbox: Arc<dyn NoticeInbox>,
+    /// The channels.
+    pub channels: Channels,
+}
+
+/// What the commands are configured with.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandConfig {
+    /// How long an order can be paid.
+    pub order_life: TimeDelta,
+}
+
+/// The commands of the system. Clones share everything.
+#[derive(Clone)]
+pub struct Commands {
+    pub(crate) ports: Ports,
+    pub(crate) config: CommandConfig,
+    pub(crate) orders: Arc<Handler<Order>>,
+    pub(crate) selections: Arc<Handler<CourseSelection>>,
+    pub(crate) keys: Arc<Handler<IdempotencyKey>>,
+    pub(crate) unknown_captures: Arc<Handler<UnknownCapture>>,
+}
+
+const SOURCE: &str = "command-api";
+
+impl Commands {
+    /// The commands over these ports.
+    pub fn new(ports: Ports, config: CommandConfig) -> Self {
+        let (log, ids) = (&ports.log, &ports.ids);
+        Self {
+            orders: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            selections: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            keys: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            unknown_captures: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            ports,
+            config,
+        }
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.ports.clock.now()
+    }
+
+    /// What a caller's command says of itself in its events.
+    pub(crate) fn context(&self, caller: &Caller, correlation_id: uuid::Uuid) -> Context {
+        Context { correlation_id, causation_id: None, actor: caller.actor(), source: SOURCE, event_ids: EventIds::Fresh }
+    }
+
+    /// The same for what a channel tells us.
+    pub(crate) fn channel_context(&self, wallet: &str, correlation_id: uuid::Uuid) -> Context {
+        let actor = format!("channel:{wallet}");
+        Context { correlation_id, causation_id: None, actor, source: SOURCE, event_ids: EventIds::Fresh }
+    }
+
+    /// Cuts to whole seconds, which is all that a channel's expiry can say.
+    pub(crate) fn order_expiry(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let expires_at = now + self.config.order_life;
+        DateTime::from_timestamp(expires_at.timestamp(), 0).unwrap_or(expires_at)
+    }
+}

@@ -1,0 +1,275 @@
+//! Alipay: the `gateway.do` protocol in public-key mode with RSA2.
+//!
+//! Source: Alipay's open platform, pages of `alipay.trade.precreate`, `alipay.trade.query`, `alipay.trade.close` and of
+//! asynchronous notifications.
+
+mod answer;
+mod beijing;
+mod charset;
+mod config;
+mod content;
+mod form;
+mod keys;
+mod notification;
+mod outcome;
+mod request;
+mod transport;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use chassis::clock::Clock;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::Channel;
+
+pub use config::{AlipayConfig, AlipayConfigError, AlipaySettings, CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT, QR_PRODUCT_CODES};
+pub use content::subject;
+pub use keys::KeyError;
+pub use notification::NOTIFICATION_LIMIT;
+
+use self::answer::{Answer, AnswerError};
+use self::form::{Empty, Form};
+use self::keys::SigningFailed;
+use self::notification::Status;
+use self::outcome::Outcome;
+use self::transport::{HttpTransport, Transport, TransportError};
+use crate::{
+    Capture, Closed, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply, Operation,
+    PrecreateRequest, Precreated, RawNotification, Receipt, TradeState,
+};
+
+/// How long a precreated code can be scanned; `time_expire` may end it sooner.
+pub const CODE_LIFE: TimeDelta = TimeDelta::hours(2);
+
+/// No answer has named its time yet.
+const NO_SKEW: i64 = i64::MIN;
+
+/// Alipay as a channel.
+pub struct AlipayGateway {
+    config: AlipayConfig,
+    transport: Box<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    /// How far the gateway's clock was ahead of ours at its last answer, in milliseconds.
+    skew_ms: AtomicI64,
+}
+
+/// The HTTP client could not be made, for instance because the machine has no certificates.
+#[derive(Debug, thiserror::Error)]
+#[error("the way to Alipay's gateway cannot be prepared")]
+pub struct AlipayStartError(#[source] reqwest::Error);
+
+/// Why nobody knows what became of a call.
+#[derive(Debug, thiserror::Error)]
+enum CallError {
+    #[error("the call could not be made")]
+    Signing(#[source] SigningFailed),
+    #[error("the call failed on its way")]
+    Transport(#[source] TransportError),
+    #[error("the gateway answered with the HTTP status {0}")]
+    Status(u16),
+    #[error("the answer cannot be relied on")]
+    Answer(#[source] AnswerError),
+    #[error("Alipay could not do its work: {0}")]
+    Unavailable(String),
+    #[error("the answer is about another payment")]
+    OtherPayment,
+}
+
+impl AlipayGateway {
+    /// Alipay as configured, at the times of `clock`. Makes no connection yet. Errors: the HTTP client cannot be made.
+    pub fn new(config: AlipayConfig, clock: Arc<dyn Clock>) -> Result<Self, AlipayStartError> {
+        let transport = Box::new(HttpTransport::new(&config)?);
+        Ok(Self::over(transport, config, clock))
+    }
+
+    fn over(transport: Box<dyn Transport>, config: AlipayConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { config, transport, clock, skew_ms: AtomicI64::new(NO_SKEW) }
+    }
+
+    /// The contracted product, for the pay record to store with its request.
+    pub fn product_code(&self) -> &str {
+        self.config.product_code()
+    }
+
+    /// How far the gateway's clock was ahead of ours when it last answered, to about a second; `None` before that.
+    pub fn clock_skew(&self) -> Option<TimeDelta> {
+        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
+        if skew_ms == NO_SKEW { None } else { TimeDelta::try_milliseconds(skew_ms) }
+    }
+
+    /// Whether Alipay signed the raw query with which a browser came back. It never proves a payment, even then.
+    pub fn is_genuine_return(&self, raw_query: &[u8]) -> bool {
+        signed_return(raw_query, &self.config).is_some()
+    }
+
+    /// Calls a method and reads what its verified answer means.
+    async fn call(&self, operation: Operation, notify_url: Option<&str>, biz_content: String) -> Result<(Outcome, Answer), CallError> {
+        let method = method(operation);
+        let members = request::members(&self.config.app_id, method, notify_url, biz_content, self.clock.now());
+        let request = request::signed(&members, &self.config.app_private_key).map_err(CallError::Signing)?;
+        let answer = self.transport.send(request).await.map_err(CallError::Transport)?;
+        self.note_time(answer.date.as_deref());
+        if answer.status != 200 {
+            return Err(CallError::Status(answer.status));
+        }
+        let answer = Answer::read(&answer.body, method, &self.config.alipay_public_keys).map_err(CallError::Answer)?;
+        Ok((Outcome::of(operation, &answer), answer))
+    }
+
+    fn note_time(&self, date: Option<&str>) {
+        if let Some(theirs) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
+            let ahead = theirs.to_utc() - self.clock.now();
+            self.skew_ms.store(ahead.num_milliseconds(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The signed text of a return, if Alipay signed it. Some returns are signed with `sign_type` in the text, others without.
+fn signed_return(raw_query: &[u8], config: &AlipayConfig) -> Option<Vec<u8>> {
+    let form = Form::read(Some(raw_query).filter(|query| query.len() <= NOTIFICATION_LIMIT)?).ok()?;
+    let sign = form.get("sign")?;
+    if form.get("sign_type").is_some_and(|sign_type| sign_type != request::SIGN_TYPE.as_bytes()) {
+        return None;
+    }
+    let texts = [&["sign", "sign_type"][..], &["sign"]].map(|without| form.canonical(without, Empty::Kept));
+    texts.into_iter().find(|text| config.alipay_public_keys.verify(text, sign))
+}
+
+#[async_trait]
+impl Gateway for AlipayGateway {
+    async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError> {
+        let operation = Operation::Precreate;
+        let content = content::precreate(request).map_err(|broken| refused(operation, broken.code()))?;
+        let called = self.call(operation, Some(&request.notify_url), content).await;
+        let answer = accepted(operation, called, &request.out_trade_no)?;
+        let code_url = answer.text("qr_code").ok_or_else(|| lacks(operation, "qr_code"))?;
+        Ok(Precreated { code_url: code_url.to_owned() })
+    }
+
+    async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
+        let operation = Operation::Query;
+        let content = content::numbered(out_trade_no).map_err(|broken| refused(operation, broken.code()))?;
+        let called = self.call(operation, None, content).await;
+        if let Ok((Outcome::Absent, answer)) = &called {
+            return if is_about(answer, out_trade_no) {
+                Ok(TradeState::NotFound)
+            } else {
+                Err(unknown(operation, CallError::OtherPayment))
+            };
+        }
+        trade_state(&accepted(operation, called, out_trade_no)?)
+    }
+
+    async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError> {
+        let operation = Operation::Close;
+        let content = content::numbered(out_trade_no).map_err(|broken| refused(operation, broken.code()))?;
+        let called = self.call(operation, None, content).await;
+        match &called {
+            Ok((Outcome::Absent | Outcome::StateForbids, answer)) if !is_about(answer, out_trade_no) => {
+                Err(unknown(operation, CallError::OtherPayment))
+            }
+            Ok((Outcome::Absent, _)) => Ok(Closed::NotFound),
+            Ok((Outcome::StateForbids, _)) => Ok(Closed::StateForbids),
+            _ => accepted(operation, called, out_trade_no).map(|_| Closed::Done),
+        }
+    }
+
+    fn read_notification(&self, raw: &RawNotification, _received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
+        notification::read(&raw.body, &self.config)
+    }
+
+    fn reply(&self, receipt: Receipt) -> NotificationReply {
+        let body = match receipt {
+            Receipt::Durable => "success",
+            Receipt::Refused => "fail",
+        };
+        NotificationReply { status: 200, content_type: "text/plain; charset=utf-8", body }
+    }
+}
+
+impl fmt::Debug for AlipayGateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlipayGateway").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn method(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Precreate => "alipay.trade.precreate",
+        Operation::Query => "alipay.trade.query",
+        Operation::Close => "alipay.trade.close",
+    }
+}
+
+/// The answer of a call that was accepted, if it is about the payment that was asked for: a genuine answer about another
+/// one can be played back by somebody in the middle.
+fn accepted(operation: Operation, called: Result<(Outcome, Answer), CallError>, out_trade_no: &str) -> Result<Answer, GatewayError> {
+    let (outcome, answer) = called.map_err(|error| unknown(operation, error))?;
+    match outcome {
+        Outcome::Accepted if answer.text("out_trade_no").is_none() => Err(lacks(operation, "out_trade_no")),
+        Outcome::Accepted if is_about(&answer, out_trade_no) => Ok(answer),
+        Outcome::Accepted => Err(unknown(operation, CallError::OtherPayment)),
+        Outcome::Refused(code) => Err(refused(operation, code)),
+        Outcome::Unavailable(code) => Err(unknown(operation, CallError::Unavailable(code))),
+        Outcome::Open(code) => Err(unknown(operation, Inconclusive { code })),
+        // Read by the calls that have a word for them.
+        Outcome::Absent | Outcome::StateForbids => Err(unknown(operation, Inconclusive { code: answer.code_word() })),
+    }
+}
+
+/// Whether an answer names no other payment. One that says "not done" may name none at all.
+fn is_about(answer: &Answer, out_trade_no: &str) -> bool {
+    answer.text("out_trade_no").is_none_or(|other| other == out_trade_no)
+}
+
+/// What a query's answer says of the payment.
+fn trade_state(answer: &Answer) -> Result<TradeState, GatewayError> {
+    let operation = Operation::Query;
+    let word = answer.text("trade_status").ok_or_else(|| lacks(operation, "trade_status"))?;
+    let paid_at = answer.text("send_pay_date");
+    let capture = |is_final| -> Result<Capture, GatewayError> {
+        Ok(Capture {
+            trade_no: answer.text("trade_no").ok_or_else(|| lacks(operation, "trade_no"))?.to_owned(),
+            amount: answer.amount("total_amount").ok_or_else(|| lacks(operation, "total_amount"))?,
+            paid_at: paid_at.and_then(beijing::parse),
+            is_final,
+        })
+    };
+    Ok(match Status::parse(word) {
+        Some(Status::Success) => TradeState::Paid(capture(false)?),
+        Some(Status::Finished) => TradeState::Paid(capture(true)?),
+        Some(Status::AwaitingBuyer) => TradeState::AwaitingBuyer { trade_no: answer.text("trade_no").map(str::to_owned) },
+        Some(Status::Closed) if paid_at.is_some() => TradeState::ClosedRefunded(capture(true)?),
+        // Closed, no time of payment, and yet sums that were paid: not to be taken for unpaid.
+        Some(Status::Closed) if names_paid_sum(answer) => return Err(lacks(operation, "send_pay_date")),
+        Some(Status::Closed) => TradeState::ClosedUnpaid,
+        None => TradeState::Unrecognised(word.to_owned()),
+    })
+}
+
+fn names_paid_sum(answer: &Answer) -> bool {
+    ["buyer_pay_amount", "receipt_amount"]
+        .iter()
+        .any(|name| answer.text(name).is_some() && answer.amount(name).is_none_or(|amount| !amount.is_zero()))
+}
+
+fn refused(operation: Operation, code: String) -> GatewayError {
+    GatewayError::Refused { channel: Channel::AlipayQr, operation, code }
+}
+
+fn unknown(operation: Operation, source: impl Error + Send + Sync + 'static) -> GatewayError {
+    GatewayError::Unknown { channel: Channel::AlipayQr, operation, source: Box::new(source) }
+}
+
+/// A verified answer that lacks what it must say.
+fn lacks(operation: Operation, member: &str) -> GatewayError {
+    unknown(operation, Inconclusive { code: format!("no readable {member}") })
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;

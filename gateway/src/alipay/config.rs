@@ -1,0 +1,206 @@
+//! What must be known to speak with Alipay, checked whole before anything starts.
+
+use std::fmt;
+use std::time::Duration;
+
+use chassis::secret::Secret;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::keys::{AlipayKeys, ApplicationKey, KeyError};
+
+/// How long one call may take from its first byte to its last, unless configured.
+pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(8);
+
+/// How long a call may be configured to take at most. A buyer waits for it.
+pub const LONGEST_CALL_TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// The product codes of a code that a buyer scans; which of them is contracted, only the merchant knows.
+pub const QR_PRODUCT_CODES: [&str; 2] = ["FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE"];
+
+/// The longest id that Alipay gives, in digits.
+const ID_LIMIT: usize = 32;
+
+/// The hosts that Alipay's own gateways lie under.
+const ALIPAY_DOMAINS: [&str; 2] = ["alipay.com", "alipaydev.com"];
+
+/// The configuration as it is typed. Nothing of it is checked; see [`AlipayConfig::new`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlipaySettings {
+    /// Where requests go, for instance `https://openapi.alipay.com/gateway.do`.
+    pub gateway_url: String,
+    /// The application's id.
+    pub app_id: String,
+    /// The merchant's id (PID): 16 digits that begin with 2088.
+    pub seller_id: String,
+    /// The application's private key: RSA of 2048 bits, PKCS#8 or PKCS#1, PEM or base64.
+    pub app_private_key: Secret<String>,
+    /// Alipay's public keys, PEM or base64; several while one follows another. Not the application's public key.
+    pub alipay_public_keys: Vec<String>,
+    /// The contracted product of a code that a buyer scans, one of [`QR_PRODUCT_CODES`].
+    pub product_code: String,
+    /// How long one call may take, in milliseconds; [`CALL_TIME_LIMIT`] unless given.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+/// A checked configuration. Printing it shows no key.
+pub struct AlipayConfig {
+    pub(super) gateway_url: Url,
+    pub(super) app_id: String,
+    pub(super) seller_id: String,
+    pub(super) app_private_key: ApplicationKey,
+    pub(super) alipay_public_keys: AlipayKeys,
+    pub(super) product_code: String,
+    pub(super) time_limit: Duration,
+}
+
+/// What is wrong with the configuration. It names the member and holds no value of a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AlipayConfigError {
+    /// A member that must be given is not.
+    #[error("{member} is missing")]
+    Missing {
+        /// The member's name in [`AlipaySettings`].
+        member: &'static str,
+    },
+    /// A member's value cannot be right.
+    #[error("{member}: {expected}")]
+    Invalid {
+        /// The member's name in [`AlipaySettings`].
+        member: &'static str,
+        /// What is expected of it.
+        expected: &'static str,
+    },
+    /// The application's private key is no usable key.
+    #[error("app_private_key is refused")]
+    AppPrivateKey(#[source] KeyError),
+    /// One of Alipay's public keys is no usable key, or there is none.
+    #[error("alipay_public_keys, number {number}, is refused")]
+    AlipayPublicKey {
+        /// Which one, counted from 1.
+        number: usize,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+}
+
+impl AlipayConfigError {
+    /// The name in [`AlipaySettings`] of the member that is wrong.
+    pub fn member(&self) -> &'static str {
+        match self {
+            Self::Missing { member } | Self::Invalid { member, .. } => member,
+            Self::AppPrivateKey(_) => "app_private_key",
+            Self::AlipayPublicKey { .. } => "alipay_public_keys",
+        }
+    }
+}
+
+impl AlipayConfig {
+    /// Checks every member and reads the keys. Errors: the first member that is missing or wrong.
+    pub fn new(settings: &AlipaySettings) -> Result<Self, AlipayConfigError> {
+        let app_private_key = ApplicationKey::read(settings.app_private_key.expose()).map_err(AlipayConfigError::AppPrivateKey)?;
+        let texts = settings.alipay_public_keys.iter().map(String::as_str);
+        let alipay_public_keys = AlipayKeys::read(texts, &app_private_key)
+            .map_err(|(place, source)| AlipayConfigError::AlipayPublicKey { number: place + 1, source })?;
+        Ok(Self {
+            gateway_url: gateway_url(&settings.gateway_url)?,
+            app_id: digits("app_id", &settings.app_id)?,
+            seller_id: seller_id(&settings.seller_id)?,
+            app_private_key,
+            alipay_public_keys,
+            product_code: product_code(&settings.product_code)?,
+            time_limit: time_limit(settings.timeout_ms)?,
+        })
+    }
+
+    /// The contracted product, for the pay record to store with its request.
+    pub fn product_code(&self) -> &str {
+        &self.product_code
+    }
+
+    /// Where requests go.
+    pub fn gateway_url(&self) -> &str {
+        self.gateway_url.as_str()
+    }
+}
+
+impl fmt::Debug for AlipayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlipayConfig")
+            .field("gateway_url", &self.gateway_url.as_str())
+            .field("app_id", &self.app_id)
+            .field("seller_id", &self.seller_id)
+            .field("app_private_key", &"***")
+            .field("alipay_public_keys", &self.alipay_public_keys.count())
+            .field("product_code", &self.product_code)
+            .field("time_limit", &self.time_limit)
+            .finish()
+    }
+}
+
+fn given<'a>(member: &'static str, value: &'a str) -> Result<&'a str, AlipayConfigError> {
+    if value.trim().is_empty() { Err(AlipayConfigError::Missing { member }) } else { Ok(value) }
+}
+
+fn gateway_url(value: &str) -> Result<Url, AlipayConfigError> {
+    let member = "gateway_url";
+    let invalid = |expected| AlipayConfigError::Invalid { member, expected };
+    let url = Url::parse(given(member, value)?).map_err(|_| invalid("a URL is expected"))?;
+    let host = url.host_str().ok_or(invalid("a URL with a host is expected"))?.trim_end_matches('.');
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("a URL without a query, a fragment and a user is expected"));
+    }
+    let is_alipays =
+        ALIPAY_DOMAINS.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    match url.scheme() {
+        "https" => Ok(url),
+        // A sandbox of ours needs no certificate; Alipay itself is never spoken to in the clear.
+        "http" if !is_alipays => Ok(url),
+        "http" => Err(invalid("https is expected for a gateway of Alipay")),
+        _ => Err(invalid("an http or https URL is expected")),
+    }
+}
+
+fn digits(member: &'static str, value: &str) -> Result<String, AlipayConfigError> {
+    let id = given(member, value)?;
+    if id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(id.to_owned())
+    } else {
+        Err(AlipayConfigError::Invalid { member, expected: "at most 32 digits are expected" })
+    }
+}
+
+fn seller_id(value: &str) -> Result<String, AlipayConfigError> {
+    let member = "seller_id";
+    let id = digits(member, value)?;
+    if id.len() == 16 && id.starts_with("2088") {
+        Ok(id)
+    } else {
+        Err(AlipayConfigError::Invalid { member, expected: "16 digits that begin with 2088 are expected" })
+    }
+}
+
+fn product_code(value: &str) -> Result<String, AlipayConfigError> {
+    let member = "product_code";
+    let code = given(member, value)?;
+    if QR_PRODUCT_CODES.contains(&code) {
+        Ok(code.to_owned())
+    } else {
+        Err(AlipayConfigError::Invalid { member, expected: "FACE_TO_FACE_PAYMENT or QR_CODE_OFFLINE is expected" })
+    }
+}
+
+fn time_limit(timeout_ms: Option<u64>) -> Result<Duration, AlipayConfigError> {
+    let limit = timeout_ms.map_or(CALL_TIME_LIMIT, Duration::from_millis);
+    if (Duration::from_millis(1)..=LONGEST_CALL_TIME_LIMIT).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(AlipayConfigError::Invalid { member: "timeout_ms", expected: "1 to 60000 milliseconds are expected" })
+    }
+}
+
+#[cfg(test)]
+mod tests;

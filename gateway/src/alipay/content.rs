@@ -1,0 +1,164 @@
+//! The business members of requests, and the documented rules that they keep.
+
+use domain::Money;
+use serde::Serialize;
+
+use super::beijing;
+use super::config::QR_PRODUCT_CODES;
+use crate::PrecreateRequest;
+
+/// The longest number of a payment, in characters.
+const NUMBER_LIMIT: usize = 64;
+
+/// The longest subject, in characters.
+const SUBJECT_LIMIT: usize = 256;
+
+/// The longest address for notifications, in characters.
+const NOTIFY_URL_LIMIT: usize = 256;
+
+#[derive(Serialize)]
+struct Precreate<'a> {
+    out_trade_no: &'a str,
+    total_amount: String,
+    subject: &'a str,
+    product_code: &'a str,
+    time_expire: String,
+}
+
+#[derive(Serialize)]
+struct Numbered<'a> {
+    out_trade_no: &'a str,
+}
+
+/// The member that breaks a rule of Alipay's; the call is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsendable(pub(super) &'static str);
+
+impl Unsendable {
+    /// The word under which the refusal is known.
+    pub(super) fn code(self) -> String {
+        format!("paystream.invalid_{}", self.0)
+    }
+}
+
+/// The content of a precreate, as JSON.
+pub(super) fn precreate(request: &PrecreateRequest) -> Result<String, Unsendable> {
+    number(&request.out_trade_no)?;
+    amount(request.amount)?;
+    rule("subject", is_subject(&request.subject))?;
+    rule("product_code", QR_PRODUCT_CODES.contains(&request.product_code.as_str()))?;
+    rule("notify_url", is_notify_url(&request.notify_url))?;
+    json(&Precreate {
+        out_trade_no: &request.out_trade_no,
+        total_amount: request.amount.major_text(),
+        subject: &request.subject,
+        product_code: &request.product_code,
+        time_expire: beijing::text(request.time_expire),
+    })
+}
+
+/// The content of a query and of a close, as JSON.
+pub(super) fn numbered(out_trade_no: &str) -> Result<String, Unsendable> {
+    number(out_trade_no)?;
+    json(&Numbered { out_trade_no })
+}
+
+/// The subject that Alipay may be given for a text: without what its signed texts cannot hold safely, cut to its length.
+///
+/// `&`, `=` and `/` become their full-width forms, control characters blanks. Empty if nothing readable is left.
+pub fn subject(text: &str) -> String {
+    let safe = text.chars().take(SUBJECT_LIMIT).map(|character| match character {
+        '&' => '＆',
+        '=' => '＝',
+        '/' => '／',
+        character if character.is_control() => ' ',
+        character => character,
+    });
+    safe.collect::<String>().trim().to_owned()
+}
+
+fn is_subject(text: &str) -> bool {
+    let is_allowed = |character: char| !matches!(character, '&' | '=' | '/') && !character.is_control();
+    !text.trim().is_empty() && text.chars().count() <= SUBJECT_LIMIT && text.chars().all(is_allowed)
+}
+
+fn is_notify_url(text: &str) -> bool {
+    let has_scheme = text.starts_with("https://") || text.starts_with("http://");
+    has_scheme && text.len() <= NOTIFY_URL_LIMIT && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn number(out_trade_no: &str) -> Result<(), Unsendable> {
+    let is_number =
+        (1..=NUMBER_LIMIT).contains(&out_trade_no.len()) && out_trade_no.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    rule("out_trade_no", is_number)
+}
+
+fn amount(amount: Money) -> Result<(), Unsendable> {
+    rule("total_amount", !amount.is_zero())
+}
+
+fn rule(member: &'static str, holds: bool) -> Result<(), Unsendable> {
+    if holds { Ok(()) } else { Err(Unsendable(member)) }
+}
+
+fn json(content: &impl Serialize) -> Result<String, Unsendable> {
+    serde_json::to_string(content).map_err(|_| Unsendable("biz_content"))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Currency;
+
+    use super::*;
+
+    fn request(change: impl FnOnce(&mut PrecreateRequest)) -> PrecreateRequest {
+        let mut request = PrecreateRequest {
+            out_trade_no: "723100000000000101".to_owned(),
+            amount: Money::new(19900, Currency::Cny).unwrap(),
+            subject: "Rust 系统编程 \"第 3 期\"".to_owned(),
+            product_code: "FACE_TO_FACE_PAYMENT".to_owned(),
+            time_expire: "2026-03-05T06:38:09.9Z".parse().unwrap(),
+            notify_url: "https://pay.example.com/notify/alipay".to_owned(),
+        };
+        change(&mut request);
+        request
+    }
+
+    #[test]
+    fn a_precreate_holds_the_record_s_members_and_nothing_else() {
+        let expected = r#"{"out_trade_no":"723100000000000101","total_amount":"199.00","subject":"Rust 系统编程 \"第 3 期\"","product_code":"FACE_TO_FACE_PAYMENT","time_expire":"2026-03-05 14:38:09"}"#;
+        assert_eq!(precreate(&request(|_| {})).as_deref(), Ok(expected));
+        assert_eq!(numbered("1_a").as_deref(), Ok(r#"{"out_trade_no":"1_a"}"#));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_is_not_sent() {
+        let refused = |change: fn(&mut PrecreateRequest)| precreate(&request(change)).unwrap_err().0;
+        assert_eq!(refused(|request| request.out_trade_no = String::new()), "out_trade_no");
+        assert_eq!(refused(|request| request.out_trade_no = "1".repeat(65)), "out_trade_no");
+        assert_eq!(refused(|request| request.out_trade_no = "1\",\"a\":\"2".to_owned()), "out_trade_no");
+        assert_eq!(refused(|request| request.amount = Money::zero(Currency::Cny)), "total_amount");
+        assert_eq!(refused(|request| request.subject = " ".to_owned()), "subject");
+        assert_eq!(refused(|request| request.subject = "x".repeat(257)), "subject");
+        assert_eq!(refused(|request| request.subject = "a\nb".to_owned()), "subject");
+        assert_eq!(refused(|request| request.product_code = "QUICK_WAP_WAY".to_owned()), "product_code");
+        assert_eq!(refused(|request| request.notify_url = "ftp://pay.example.com".to_owned()), "notify_url");
+        assert_eq!(refused(|request| request.notify_url = "https://pay.example.com/a b".to_owned()), "notify_url");
+        assert_eq!(refused(|request| request.notify_url = format!("https://{}", "a".repeat(249))), "notify_url");
+        for text in ["x&total_amount=1", "a/b", "a=b"] {
+            assert_eq!(precreate(&request(|request| request.subject = text.to_owned())), Err(Unsendable("subject")), "{text}");
+        }
+        assert_eq!(numbered("1-a"), Err(Unsendable("out_trade_no")));
+        assert_eq!(Unsendable("subject").code(), "paystream.invalid_subject");
+    }
+
+    #[test]
+    fn every_readable_text_can_be_made_a_subject() {
+        assert_eq!(subject("C/C++ & Rust = 好\n"), "C／C++ ＆ Rust ＝ 好");
+        assert_eq!(subject(" \t\n"), "");
+        for text in ["a&b=c/d", "x\u{0}y", &*"书&".repeat(300)] {
+            let subject = subject(text);
+            assert!(is_subject(&subject), "{subject}");
+        }
+    }
+}

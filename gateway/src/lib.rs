@@ -1,0 +1,8 @@
+//! The payment channels: one port, an adapter each. Wire types and signatures stay inside this package.
+
+pub mod alipay;
+mod breaker;
+mod port;
+
+pub use breaker::{BreakerConfig, CircuitBreaker, CircuitOpen};
+pub use port::*;

@@ -1,0 +1,340 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::{Channel, Money};
+
+/// What is asked of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Ask for the code that a buyer scans.
+    Precreate,
+    /// Ask what became of a payment.
+    Query,
+    /// End an unpaid payment.
+    Close,
+}
+
+impl Operation {
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Precreate => "precreate",
+            Self::Query => "query",
+            Self::Close => "close",
+        }
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a channel did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The channel understood and said no; asking again will not help.
+    #[error("{channel} refused {operation}: {code}")]
+    Refused {
+        /// The channel asked.
+        channel: Channel,
+        /// What was asked.
+        operation: Operation,
+        /// The channel's own word for why, for instance `ACQ.INVALID_PARAMETER`; a word that begins with `paystream.`
+        /// where the adapter did not even ask, because the request breaks a documented rule of the channel.
+        code: String,
+    },
+    /// Nobody knows whether it happened. Query before repeating.
+    #[error("no answer from {channel} to {operation}")]
+    Unknown {
+        /// The channel asked.
+        channel: Channel,
+        /// What was asked.
+        operation: Operation,
+        /// What went wrong on the way.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Marks the source of a [`GatewayError::Unknown`] that came as a verified answer: the channel works, only what became
+/// of this one request stays open. A circuit breaker does not take it for an outage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the channel's answer leaves open what happened: {code}")]
+pub struct Inconclusive {
+    /// The channel's own word, or the member that its answer lacks.
+    pub code: String,
+}
+
+/// Every member of a precreate as the pay record stores it, so that a repeat sends the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrecreateRequest {
+    /// Our pay number.
+    pub out_trade_no: String,
+    /// What is asked for.
+    pub amount: Money,
+    /// What the buyer reads. It holds no `&`, `=` or `/`.
+    pub subject: String,
+    /// The channel's product code, from configuration (Alipay: `FACE_TO_FACE_PAYMENT` or `QR_CODE_OFFLINE`).
+    pub product_code: String,
+    /// When the channel itself stops taking money, whole seconds.
+    pub time_expire: DateTime<Utc>,
+    /// Where the channel sends its notifications.
+    pub notify_url: String,
+}
+
+/// The code of a precreated payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precreated {
+    /// What the QR holds.
+    pub code_url: String,
+}
+
+/// Money that a channel says, verifiably, it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// The channel's own number.
+    pub trade_no: String,
+    /// What was taken, as the channel says.
+    pub amount: Money,
+    /// The channel's payment time, where it names one.
+    pub paid_at: Option<DateTime<Utc>>,
+    /// No refund is possible any more (Alipay: TRADE_FINISHED).
+    pub is_final: bool,
+}
+
+/// What became of a payment, by the channel's verified answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TradeState {
+    /// Paid. Refunds, if any, do not change that it was.
+    Paid(Capture),
+    /// The buyer has come, and has not paid.
+    AwaitingBuyer {
+        /// The channel's own number, where it names one.
+        trade_no: Option<String>,
+    },
+    /// Unpaid, and can never be paid.
+    ClosedUnpaid,
+    /// Paid once and wholly refunded since.
+    ClosedRefunded(Capture),
+    /// The channel does not know the number. No proof that nobody can pay later while its code can be used.
+    NotFound,
+    /// A state that this version does not know; it is shown and never guessed.
+    Unrecognised(String),
+}
+
+/// What a close did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The channel closed it: nobody can pay it any more.
+    Done,
+    /// The channel does not know the number: no proof while the code could still be used.
+    NotFound,
+    /// Its state forbids closing, most likely because it is paid: query.
+    StateForbids,
+}
+
+/// One channel, asked by us. Every call has a time limit of its own; a time-out is [`GatewayError::Unknown`].
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// Asks for the code that a buyer scans.
+    async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError>;
+
+    /// Asks what became of the payment with our number `out_trade_no`. The answer is checked to be about that number.
+    async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError>;
+
+    /// Ends the payment with our number if it is unpaid.
+    async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError>;
+
+    /// Reads a notification: verifies it on its raw bytes, then parses it, then compares what it says of the receiver
+    /// (app id, seller) with our configuration. `received_at` is the receiver's clock.
+    fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal>;
+
+    /// What goes back to the channel for a notification, in the channel's own words.
+    fn reply(&self, receipt: Receipt) -> NotificationReply;
+
+    /// Whether a new attempt may be begun with the channel now. It says nothing about notifications, which are always
+    /// read, nor about what was begun before.
+    fn available(&self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl<G: Gateway + ?Sized> Gateway for Arc<G> {
+    async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError> {
+        self.as_ref().precreate(request).await
+    }
+
+    async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
+        self.as_ref().query(out_trade_no).await
+    }
+
+    async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError> {
+        self.as_ref().close(out_trade_no).await
+    }
+
+    fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
+        self.as_ref().read_notification(raw, received_at)
+    }
+
+    fn reply(&self, receipt: Receipt) -> NotificationReply {
+        self.as_ref().reply(receipt)
+    }
+
+    fn available(&self) -> bool {
+        self.as_ref().available()
+    }
+}
+
+/// What became of a notification here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// What it says is durable, now or since an earlier delivery: the channel need not repeat it.
+    Durable,
+    /// It is not believed, or could not be kept: the channel may repeat it.
+    Refused,
+}
+
+/// An HTTP answer to a notification. Channels compare its bytes, so nothing may be added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotificationReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The value of the header `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: &'static str,
+}
+
+/// A notification as it came.
+#[derive(Clone, Debug)]
+pub struct RawNotification {
+    /// Header names in lower case and their values, in order of arrival.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body's bytes.
+    pub body: Vec<u8>,
+}
+
+/// A genuine notification for us. What it says is not compared with any pay record yet; see [`Notification::judge`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The channel's own id of the notification, the same in repeats.
+    pub notify_id: String,
+    /// Our number.
+    pub out_trade_no: String,
+    /// The channel's number.
+    pub trade_no: String,
+    /// The amount of the whole payment, as the channel says.
+    pub amount: Money,
+    /// What it tells.
+    pub news: News,
+    /// The signed text could be read in two ways, or lacks a member that binds it to us: ask the channel before acting.
+    pub query_first: bool,
+}
+
+/// What a notification tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Paid.
+    Paid {
+        /// The channel's payment time.
+        paid_at: Option<DateTime<Utc>>,
+        /// No refund is possible any more.
+        is_final: bool,
+    },
+    /// The buyer has come, and has not paid.
+    AwaitingBuyer,
+    /// Closed without payment.
+    ClosedUnpaid,
+    /// Refunded, in part or whole.
+    Refunded {
+        /// Running total of all refunds of the payment.
+        total: Money,
+        /// Whether nothing of the payment is left.
+        whole: bool,
+        /// Our refund's number, where it names one.
+        refund_no: Option<String>,
+    },
+    /// Closed after a payment with nothing said of refunds: ask.
+    Unclear,
+}
+
+/// Why a notification is not believed. Each has a reason word of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotificationRefusal {
+    /// Not readable as a notification at all.
+    #[error("malformed")]
+    Malformed,
+    /// A member appears twice.
+    #[error("duplicate_param")]
+    DuplicateParam,
+    /// It is not signed.
+    #[error("missing_sign")]
+    MissingSign,
+    /// It asks for another algorithm than the configured one.
+    #[error("sign_type_not_allowed")]
+    SignTypeNotAllowed,
+    /// The signature is not the channel's.
+    #[error("bad_signature")]
+    BadSignature,
+    /// Another kind of notification than a payment's.
+    #[error("unknown_type")]
+    UnknownType,
+    /// For another app.
+    #[error("app_id_mismatch")]
+    AppIdMismatch,
+    /// For another seller.
+    #[error("seller_id_mismatch")]
+    SellerIdMismatch,
+    /// A state that this version does not know.
+    #[error("unknown_status")]
+    UnknownStatus,
+    /// A text encoding that is not supported, or bytes that are not of the one it names.
+    #[error("bad_charset")]
+    BadCharset,
+    /// An amount that is not one.
+    #[error("bad_amount")]
+    BadAmount,
+    /// A number that every notification has is missing.
+    #[error("incomplete")]
+    Incomplete,
+    /// No pay record of ours has the number.
+    #[error("unknown_order")]
+    UnknownOrder,
+    /// The amount is not the pay record's.
+    #[error("amount_mismatch")]
+    AmountMismatch,
+}
+
+impl NotificationRefusal {
+    /// Whether the notification itself is genuine (its signature holds) although it is refused.
+    pub fn is_authentic(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownType
+                | Self::AppIdMismatch
+                | Self::SellerIdMismatch
+                | Self::UnknownStatus
+                | Self::BadCharset
+                | Self::BadAmount
+                | Self::Incomplete
+                | Self::UnknownOrder
+                | Self::AmountMismatch
+        )
+    }
+}
+
+impl Notification {
+    /// Compares the notification with what our pay record expects (`None`: there is no such record).
+    /// Errors: `UnknownOrder`, `AmountMismatch`.
+    pub fn judge(&self, expected: Option<Money>) -> Result<&News, NotificationRefusal> {
+        match expected {
+            None => Err(NotificationRefusal::UnknownOrder),
+            Some(amount) if amount != self.amount => Err(NotificationRefusal::AmountMismatch),
+            Some(_) => Ok(&self.news),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The storefront's steps of the state's tables.
+
+use database::Migration;
+
+/// The storefront's part of the area `State`. Numbers from 2 on are free for the others who keep tables there.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "storefront",
+    sqlite: include_str!("../../migrations/state/sqlite/0001_storefront.sql"),
+    postgres: include_str!("../../migrations/state/postgres/0001_storefront.sql"),
+}];

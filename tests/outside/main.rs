@@ -1,0 +1,25 @@
+//! The system from outside: the built program, over HTTP, with real servers and a real browser.
+//!
+//! Each module is one theme and each test a sentence. A test that changes what others see (it counts the events of the
+//! whole log, kills the process, breaks its disk) has a Paystream of its own; the others share one per theme.
+#![expect(clippy::unwrap_used, reason = "a test's helper that cannot go on has failed the test")]
+
+mod access;
+mod bad_input;
+mod documents;
+mod forgeries;
+mod harness;
+mod idempotency;
+mod ids;
+mod kill_points;
+mod kill_under_load;
+mod lifecycle;
+mod notices;
+mod packages;
+mod qr_images;
+mod rebuild;
+mod shop_in_browser;
+mod source_defects;
+mod start_up;
+mod store_faults;
+mod views;

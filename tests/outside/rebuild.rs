@@ -1,0 +1,76 @@
+//! A view can be made again from the log, with the same content.
+
+use serde_json::Value;
+
+use super::harness::journey::{create_business_order, open_order, paid_order};
+use super::harness::random::unique;
+use super::harness::{Api, Config, FREE_COURSE, PAID_COURSE, Paystream, StoreKind, run};
+
+/// The views that this version keeps, by the names under which they are rebuilt.
+const VIEWS: [&str; 4] = ["orders", "pay_records", "course_selections", "course_table"];
+
+#[test]
+fn every_view_has_the_same_content_after_it_was_rebuilt_on_sqlite() {
+    run(rebuilt(StoreKind::Embedded));
+}
+
+#[test]
+fn every_view_has_the_same_content_after_it_was_rebuilt_on_postgres() {
+    run(rebuilt(StoreKind::Postgres));
+}
+
+async fn rebuilt(store: StoreKind) {
+    let mut server = Paystream::start("rebuild", Config::on(store)).await;
+    let alice = server.buyer("alice");
+    let paid = paid_order(&alice).await;
+    alice.select_course(FREE_COURSE).await.expect(201);
+    alice.until_course_is_in_the_table(FREE_COURSE).await;
+    alice.until_course_is_in_the_table(PAID_COURSE).await;
+    let bob = server.buyer("bob");
+    let open = open_order(&bob).await;
+    let last = create_business_order(&server.service(), "bob", &unique("rebuild")).await.expect(201);
+
+    for running in [true, false] {
+        let before = content(&alice, &bob, &[&paid.pay_no], &[&open.pay_no], &last.position()).await;
+        let log = server.auditor().events().await;
+        if !running {
+            server.terminate().await;
+        }
+        for view in VIEWS {
+            let output = server.run_subcommand(&["rebuild", view]);
+            assert!(output.status.success(), "rebuild {view}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        if !running {
+            server.restart().await;
+        }
+        assert_eq!(content(&alice, &bob, &[&paid.pay_no], &[&open.pay_no], &last.position()).await, before);
+        assert_eq!(server.auditor().events().await, log, "a rebuild has no effect outside its view");
+    }
+    let unknown = server.run_subcommand(&["rebuild", "no_such_view"]);
+    assert!(!unknown.status.success());
+    // And the rebuilt views go on following.
+    bob.sandbox_pay(&open.pay_no, "once").await.expect(200);
+    bob.until_order_is(&open.order_id, "paid").await;
+    bob.until_course_is_in_the_table(PAID_COURSE).await;
+}
+
+/// Everything that the two buyers see.
+async fn content(alice: &Api, bob: &Api, alices: &[&str], bobs: &[&str], after: &str) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for (buyer, pay_nos) in [(alice, alices), (bob, bobs)] {
+        for path in ["/api/v1/orders?limit=200", "/api/v1/course-table?limit=200"] {
+            let list = buyer.get(path).after(after).send().await.expect(200).json();
+            for order in list["items"].as_array().unwrap().iter().filter_map(|item| item["order_id"].as_str()) {
+                seen.push(buyer.order(order).await);
+            }
+            for selection in list["items"].as_array().unwrap().iter().filter_map(|item| item["selection_id"].as_str()) {
+                seen.push(buyer.get(&format!("/api/v1/course-selections/{selection}")).send().await.expect(200).json());
+            }
+            seen.push(list);
+        }
+        for pay_no in pay_nos {
+            seen.push(buyer.pay_record(pay_no).await);
+        }
+    }
+    seen
+}

@@ -1,0 +1,215 @@
+//! Disks that are full, locked or read-only, and a Postgres that goes and comes: a clear error, `/readyz` says so,
+//! nothing half-done, and recovery by itself.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection};
+
+use super::harness::audit::assert_well_formed;
+use super::harness::journey::{create_business_order, paid_order};
+use super::harness::postgres::{Database, PostgresServer};
+use super::harness::random::unique;
+use super::harness::server::{Disk, small_disks_work};
+use super::harness::{Api, Config, Paystream, Reply, eventually, run};
+
+/// The orders that were answered while a fault came and went.
+#[derive(Default)]
+struct Answered(Vec<String>);
+
+impl Answered {
+    async fn try_one(&mut self, service: &Api) -> Reply {
+        let reply = create_business_order(service, "member-1", &unique("fault")).await;
+        if reply.status == 201 {
+            self.0.push(reply.field("order_id"));
+        }
+        reply
+    }
+
+    /// Commands are refused with a problem that invites to come again, `/readyz` names what is missing, `/healthz` lives.
+    async fn until_refused(&mut self, server: &Paystream, service: &Api) {
+        eventually("commands are refused", async || {
+            let reply = self.try_one(service).await;
+            if reply.status != 503 {
+                return Err(reply.to_string());
+            }
+            reply.problem();
+            assert!(!reply.header("retry-after").is_empty(), "{reply}");
+            Ok(())
+        })
+        .await;
+        eventually("/readyz says so", async || {
+            let reply = server.api().get("/readyz").send().await;
+            if reply.status == 503 && reply.text().contains("log") { Ok(()) } else { Err(reply.to_string()) }
+        })
+        .await;
+        server.api().get("/healthz").send().await.expect(200);
+    }
+
+    /// By itself, everything works again, and exactly what was answered stands in the log.
+    async fn until_recovered(&mut self, server: &Paystream, service: &Api) {
+        eventually("/readyz answers 200 again", async || {
+            let reply = server.api().get("/readyz").send().await;
+            if reply.status == 200 { Ok(()) } else { Err(reply.to_string()) }
+        })
+        .await;
+        eventually("a command is done again", async || {
+            let reply = self.try_one(service).await;
+            if reply.status == 201 { Ok(()) } else { Err(reply.to_string()) }
+        })
+        .await;
+        let log = server.auditor().events().await;
+        assert_well_formed(&log);
+        for order_id in &self.0 {
+            let stream = format!("order-{order_id}");
+            assert!(log.iter().any(|event| event["stream_id"] == stream.as_str()), "{order_id} was answered and is not there");
+        }
+    }
+}
+
+/// With the tokens made before the fault: making one may need the disk.
+async fn started(disk: Disk) -> (Paystream, Api, Answered) {
+    let server = Paystream::start("store-fault", Config { disk, ..Config::default() }).await;
+    let service = server.service();
+    drop(server.auditor());
+    let mut answered = Answered::default();
+    answered.try_one(&service).await.expect(201);
+    (server, service, answered)
+}
+
+#[test]
+fn a_full_disk_refuses_commands_and_once_there_is_room_they_are_done() {
+    run(async {
+        if !small_disks_work() {
+            return files_that_may_not_grow().await;
+        }
+        let (server, service, mut answered) = started(Disk::Small).await;
+        let ballast = server.inner_data_folder().join("ballast");
+        fill(&ballast);
+        answered.until_refused(&server, &service).await;
+        std::fs::remove_file(&ballast).unwrap();
+        answered.until_recovered(&server, &service).await;
+    });
+}
+
+/// Takes all the room that a disk has left.
+fn fill(ballast: &PathBuf) {
+    let mut file = std::fs::File::create(ballast).unwrap();
+    for size in [1 << 20, 1 << 12, 1] {
+        let block = vec![1_u8; size];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+    }
+}
+
+#[test]
+fn files_that_may_not_grow_refuse_commands_and_once_they_may_they_are_done() {
+    run(files_that_may_not_grow());
+}
+
+async fn files_that_may_not_grow() {
+    let (mut server, service, mut answered) = started(Disk::LimitedFiles).await;
+    server.limit_files(Some(1));
+    answered.until_refused(&server, &service).await;
+    server.limit_files(None);
+    answered.until_recovered(&server, &service).await;
+}
+
+#[test]
+fn a_locked_log_refuses_commands_and_once_it_is_free_they_are_done() {
+    run(async {
+        let (server, service, mut answered) = started(Disk::Ordinary).await;
+        let file = server.data_folder().join("log.db");
+        assert!(file.exists(), "the log is elsewhere: {:?}", std::fs::read_dir(server.data_folder()).unwrap().collect::<Vec<_>>());
+        let mut lock = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+        sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+        answered.until_refused(&server, &service).await;
+        sqlx::query("rollback").execute(&mut lock).await.unwrap();
+        lock.close().await.unwrap();
+        answered.until_recovered(&server, &service).await;
+    });
+}
+
+#[test]
+fn a_read_only_data_folder_is_named_at_the_start_and_nothing_is_half_made() {
+    run(async {
+        let mut server = Paystream::prepare("read-only", Config { disk: Disk::WithoutSuperuserRights, ..Config::default() }, None);
+        std::fs::create_dir_all(server.data_folder()).unwrap();
+        std::fs::set_permissions(server.data_folder(), std::fs::Permissions::from_mode(0o555)).unwrap();
+        server.launch();
+        let status = server.until_ended(Duration::from_secs(30)).await.expect("it ends, having no place for its data");
+        assert!(!status.success());
+        let said = server.log_text();
+        assert!(said.contains(server.data_folder().to_str().unwrap()), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        assert_eq!(std::fs::read_dir(server.data_folder()).unwrap().count(), 0);
+        std::fs::set_permissions(server.data_folder(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        server.restart().await;
+        paid_order(&server.buyer("alice")).await;
+    });
+}
+
+#[test]
+fn a_second_paystream_on_the_same_data_is_refused_and_the_first_goes_on() {
+    run(async {
+        let server = Paystream::start("two-on-one", Config::default()).await;
+        let second = Config::default().with("PAYSTREAM_DATA", server.data_folder().to_str().unwrap());
+        let mut second = Paystream::prepare("two-on-one-second", second, None);
+        second.launch();
+        let status = second.until_ended(Duration::from_secs(30)).await.expect("the second ends");
+        assert!(!status.success());
+        assert!(!second.log_text().contains("panicked"), "{}", second.log_text());
+        paid_order(&server.buyer("alice")).await;
+    });
+}
+
+#[test]
+fn a_postgres_that_stops_or_crashes_and_comes_again_is_waited_for() {
+    run(async {
+        let mut postgres = PostgresServer::start().await;
+        let database = Database::on(&postgres.url("postgres")).await;
+        let config = Config::on(super::harness::StoreKind::Postgres);
+        let server = Paystream::start_on("postgres-goes", config, Some(database)).await;
+        let service = server.service();
+        drop(server.auditor());
+        let mut answered = Answered::default();
+        answered.try_one(&service).await.expect(201);
+        for crash in [false, true] {
+            if crash {
+                postgres.crash().await;
+            } else {
+                postgres.stop().await;
+            }
+            answered.until_refused(&server, &service).await;
+            let notice = server.api().notify("sign=none&out_trade_no=1").await;
+            assert_ne!(notice.text(), "success");
+            postgres.resume().await;
+            answered.until_recovered(&server, &service).await;
+        }
+        // The followers have come back too.
+        let buyer = server.buyer("alice");
+        paid_order(&buyer).await;
+        buyer.until_course_is_in_the_table(super::harness::PAID_COURSE).await;
+    });
+}
+
+#[test]
+fn a_notice_that_cannot_be_stored_is_not_acknowledged_and_its_repeat_is() {
+    run(async {
+        let (mut server, _, _) = started(Disk::LimitedFiles).await;
+        let buyer = server.buyer("alice");
+        let order = super::harness::journey::open_order(&buyer).await;
+        buyer.sandbox_pay(&order.pay_no, "never").await.expect(200);
+        let notice = server.api().notification(&order.pay_no).await.encode();
+        server.limit_files(Some(1));
+        let refused = server.api().notify(notice.clone()).await;
+        assert_ne!(refused.text(), "success", "{refused}");
+        server.limit_files(None);
+        eventually("the repeat is acknowledged", async || {
+            let reply = server.api().notify(notice.clone()).await;
+            if reply.text() == "success" { Ok(()) } else { Err(reply.to_string()) }
+        })
+        .await;
+        buyer.until_order_is(&order.order_id, "paid").await;
+    });
+}
