@@ -9,6 +9,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use chassis::correlation::Correlation;
 use chassis::extract::{Json, OptionalJson, Path};
+use chassis::language::Language;
 use chassis::problem::Problem;
 use domain::order::{Order, OrderStatus};
 use domain::pay_record::{PayRecord, PayRecordStatus};
@@ -26,15 +27,15 @@ use crate::streams;
 /// The pages that these routes show. They are shells: what they show comes from the routes below.
 pub trait Pages: Send + Sync {
     /// The checkout page.
-    fn checkout(&self) -> Response;
+    fn checkout(&self, language: Language) -> Response;
     /// The link's order is paid already.
-    fn already_paid(&self) -> Response;
+    fn already_paid(&self, language: Language) -> Response;
     /// The link's order or code is over; the page offers a way to renew, by this checkout link.
-    fn over(&self, checkout_path: &str) -> Response;
+    fn over(&self, language: Language, checkout_path: &str) -> Response;
     /// The link opens nothing.
-    fn unknown_link(&self) -> Response;
+    fn unknown_link(&self, language: Language) -> Response;
     /// The buyer comes back from the channel: the page asks, and shows, how the order stands.
-    fn returned(&self, checkout_path: &str) -> Response;
+    fn returned(&self, language: Language, checkout_path: &str) -> Response;
 }
 
 /// Nothing is allowed in these bodies.
@@ -53,19 +54,20 @@ const WATCH_POLL: Duration = Duration::from_secs(1);
 
 /// `GET /pay/{token}`
 pub(crate) async fn pay(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let Some(pay_no) = api.links.open_pay(&token) else { return Ok(api.pages.unknown_link()) };
+    let language = Language::of(&headers);
+    let Some(pay_no) = api.links.open_pay(&token) else { return Ok(api.pages.unknown_link(language)) };
     let standing = api.commands.orders.load(&streams::order(pay_no.order_id())).await.map_err(CommandFailure::from)?;
     let order = &standing.state;
-    let Some(record) = order.pay_record(pay_no) else { return Ok(api.pages.unknown_link()) };
+    let Some(record) = order.pay_record(pay_no) else { return Ok(api.pages.unknown_link(language)) };
     let checkout_path = api.links.checkout_path(pay_no.order_id());
     let payable = record.status == PayRecordStatus::Pending && record.code_is_usable(api.commands.now());
     Ok(match (order.status, &record.code) {
-        (OrderStatus::Paid, _) => api.pages.already_paid(),
+        (OrderStatus::Paid, _) => api.pages.already_paid(language),
         (OrderStatus::AwaitingPayment, Some((code_url, _))) if payable && is_alipay(&headers) => Redirect::to(code_url).into_response(),
         (OrderStatus::AwaitingPayment, _) if payable || record.status == PayRecordStatus::Preparing => {
             Redirect::to(&checkout_path).into_response()
         }
-        _ => api.pages.over(&checkout_path),
+        _ => api.pages.over(language, &checkout_path),
     })
 }
 
@@ -76,18 +78,18 @@ fn is_alipay(headers: &HeaderMap) -> bool {
 }
 
 /// `GET /checkout/{token}`
-pub(crate) async fn page(State(api): State<ApiState>, Path(token): Path<String>) -> Response {
+pub(crate) async fn page(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     match api.links.open_checkout(&token) {
-        Some(_) => api.pages.checkout(),
-        None => api.pages.unknown_link(),
+        Some(_) => api.pages.checkout(Language::of(&headers)),
+        None => api.pages.unknown_link(Language::of(&headers)),
     }
 }
 
 /// `GET /return/{token}`: shows a state and changes none, whatever the query says.
-pub(crate) async fn returned(State(api): State<ApiState>, Path(token): Path<String>) -> Response {
+pub(crate) async fn returned(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Response {
     match api.links.open_return(&token) {
-        Some(order_id) => api.pages.returned(&api.links.checkout_path(order_id)),
-        None => api.pages.unknown_link(),
+        Some(order_id) => api.pages.returned(Language::of(&headers), &api.links.checkout_path(order_id)),
+        None => api.pages.unknown_link(Language::of(&headers)),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn attempt(order: &Order, created: &OrderCreated, attempt: &Attempt) 
         _ => return Err(OrderRejection::Ended),
     }
     let live = order.live_pay_record(attempt.channel);
-    if live.is_some_and(|record| record.code_is_usable(attempt.now)) {
+    if attempt.now < created.expires_at && live.is_some_and(|record| record.code_is_usable(attempt.now)) {
         return Ok(vec![]);
     }
     if created.expires_at - attempt.now < Order::LEAST_TIME_TO_PAY {
@@ -41,6 +41,12 @@ pub(super) fn attempt(order: &Order, created: &OrderCreated, attempt: &Attempt) 
     Ok(events)
 }
 
+/// A title of nothing that a wallet may show leaves the order's number.
+fn subject(created: &OrderCreated) -> String {
+    let subject = wallet_subject(&created.draft.title);
+    if subject.is_empty() { created.draft.order_id.to_string() } else { subject }
+}
+
 fn issue(order: &Order, created: &OrderCreated, attempt: &Attempt) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
     let number = u8::try_from(order.pay_records.len() + 1).map_err(|_| OrderRejection::AttemptsExhausted)?;
     let pay_no = PayNo::new(created.draft.order_id, number).map_err(|_| OrderRejection::AttemptsExhausted)?;
@@ -51,7 +57,7 @@ fn issue(order: &Order, created: &OrderCreated, attempt: &Attempt) -> Result<Vec
         amount: created.draft.amount,
         currency: created.draft.currency,
         request: Some(PaymentRequest {
-            subject: wallet_subject(&created.draft.title),
+            subject: subject(created),
             product_code: attempt.product_code.clone(),
             time_expire: created.expires_at,
             notify_url: attempt.notify_url.clone(),

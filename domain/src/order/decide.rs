@@ -34,6 +34,7 @@ impl Decider for Order {
             }
             OrderCommand::RecordRefused { pay_no, code } => of_record(state, pay_no, PayRecordCommand::RecordRefused { code }),
             OrderCommand::OpenPayRecord { pay_no, now } => match state.status {
+                OrderStatus::AwaitingPayment if created.expires_at - now < Order::LEAST_TIME_TO_PAY => Err(OrderRejection::Expiring),
                 OrderStatus::AwaitingPayment => of_record(state, pay_no, PayRecordCommand::Open { now }),
                 OrderStatus::Paid => Err(OrderRejection::AlreadyPaid),
                 _ => Err(OrderRejection::Ended),
@@ -146,7 +147,8 @@ fn record_capture(
         _ => None,
     };
     events.extend(consequence.map(OrderStreamEvent::Order));
-    Ok(events)
+    // A surplus ends its attempt too, and an order that is to end may have waited for just that one.
+    Ok(ending::with_end(order, created, events))
 }
 
 /// `None` where no refund number is left: the surplus then stands without a refund, for an operator to see.
@@ -158,16 +160,22 @@ fn refund(order: &Order, created: &OrderCreated, pay_no: PayNo, trade_no: &str, 
     Some(RefundRequested { refund_no, order_id, pay_no, trade_no: trade_no.to_owned(), amount, currency, cause }.into())
 }
 
-/// The capture that came late and whose money is not on its way back yet.
+/// The capture of the record that came late, did not pay the order and is not on its way back yet.
 fn late_capture(order: &Order, pay_no: PayNo) -> Result<Option<(&PayRecord, &KnownCapture)>, OrderRejection> {
     let record = order.pay_record(pay_no).ok_or(OrderRejection::UnknownPayRecord)?;
-    let refunded = |capture: &&KnownCapture| order.refunds.iter().any(|refund| refund.trade_no == capture.trade_no);
-    Ok(record.captures.iter().find(|capture| !refunded(capture)).map(|capture| (record, capture)))
+    let is_open = |capture: &&KnownCapture| {
+        let owed = record.issued.as_ref().is_some_and(|issued| issued.amount == capture.amount);
+        let paid = record.confirmed_trade_no.as_ref() == Some(&capture.trade_no);
+        let refunded = order.refunds.iter().any(|refund| refund.pay_no == pay_no && refund.trade_no == capture.trade_no);
+        owed && !paid && !refunded
+    };
+    Ok(record.captures.iter().find(is_open).map(|capture| (record, capture)))
 }
 
 fn revive(order: &Order, created: &OrderCreated, pay_no: PayNo) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
     if order.status == OrderStatus::Paid {
-        return if order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no) { Ok(vec![]) } else { Err(OrderRejection::AlreadyPaid) };
+        let already_so = order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no) && late_capture(order, pay_no)?.is_none();
+        return if already_so { Ok(vec![]) } else { Err(OrderRejection::AlreadyPaid) };
     }
     if order.status != OrderStatus::Expired {
         return Err(OrderRejection::WrongState);
@@ -189,10 +197,10 @@ fn refund_late_payment(order: &Order, created: &OrderCreated, pay_no: PayNo) -> 
     if !matches!(order.status, OrderStatus::Expired | OrderStatus::Paid) {
         return Err(OrderRejection::WrongState);
     }
-    if order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no) {
-        return Err(OrderRejection::AlreadyPaid);
-    }
-    let Some((_, capture)) = late_capture(order, pay_no)? else { return Ok(vec![]) };
+    let Some((_, capture)) = late_capture(order, pay_no)? else {
+        let paid_by_it = order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no);
+        return if paid_by_it { Err(OrderRejection::AlreadyPaid) } else { Ok(vec![]) };
+    };
     let event = refund(order, created, pay_no, &capture.trade_no, capture.amount, RefundCause::Late);
     Ok(event.into_iter().map(OrderStreamEvent::Order).collect())
 }

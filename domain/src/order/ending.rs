@@ -50,11 +50,11 @@ fn begin(
         events.extend(PayRecord::decide(record, PayRecordCommand::BeginClosing { cause: closing_cause })?);
     }
     let mut events: Vec<OrderStreamEvent> = events.into_iter().map(OrderStreamEvent::PayRecord).collect();
-    let still_live = Order::fold(order.clone(), &events).pay_records.iter().any(PayRecord::is_live);
-    if still_live {
+    let after = Order::fold(order.clone(), &events);
+    if after.pay_records.iter().any(PayRecord::is_live) {
         events.insert(0, closing);
     } else {
-        events.push(ended(created, cause, reason, false));
+        events.push(ended(created, cause, reason, is_unproven(&after)));
     }
     Ok(events)
 }
@@ -86,14 +86,18 @@ fn give_up(order: &Order, created: &OrderCreated, now: DateTime<Utc>) -> Result<
     Ok(with_end(order, created, events.into_iter().map(OrderStreamEvent::PayRecord).collect()))
 }
 
-fn with_end(order: &Order, created: &OrderCreated, mut events: Vec<OrderStreamEvent>) -> Vec<OrderStreamEvent> {
+/// Adds the order's end to `events` where it is to end and they leave it no attempt that could still be paid.
+pub(super) fn with_end(order: &Order, created: &OrderCreated, mut events: Vec<OrderStreamEvent>) -> Vec<OrderStreamEvent> {
     let after = Order::fold(order.clone(), &events);
     let Some(cause) = order.end_cause.filter(|_| order.status == OrderStatus::Closing) else { return events };
-    if !events.is_empty() && !after.pay_records.iter().any(PayRecord::is_live) {
-        let unproven = after.pay_records.iter().any(|record| record.closed_proof == Some(ClosedProof::Unproven));
-        events.push(ended(created, cause, order.end_reason.clone(), unproven));
+    if after.status == OrderStatus::Closing && !after.pay_records.iter().any(PayRecord::is_live) {
+        events.push(ended(created, cause, order.end_reason.clone(), is_unproven(&after)));
     }
     events
+}
+
+fn is_unproven(order: &Order) -> bool {
+    order.pay_records.iter().any(|record| record.closed_proof == Some(ClosedProof::Unproven))
 }
 
 fn ended(created: &OrderCreated, cause: EndCause, reason: Option<String>, unproven: bool) -> OrderStreamEvent {

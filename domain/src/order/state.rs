@@ -104,7 +104,7 @@ pub struct Order {
     pub pay_records: Vec<PayRecord>,
     /// The pay record that paid it, and when, as the channel says.
     pub paid: Option<(PayNo, DateTime<Utc>)>,
-    /// Why it is to end or ended unpaid.
+    /// Why it is to end or ended unpaid; none once it is paid.
     pub end_cause: Option<EndCause>,
     /// What the one who wished its end said.
     pub end_reason: Option<String>,
@@ -166,6 +166,8 @@ impl Order {
             OrderEvent::OrderPaid(event) => {
                 self.status = OrderStatus::Paid;
                 self.paid = Some((event.pay_no, event.paid_at));
+                self.end_cause = None;
+                self.end_reason = None;
             }
             OrderEvent::OrderExpired(_) => {
                 self.status = OrderStatus::Expired;

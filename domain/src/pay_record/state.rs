@@ -93,6 +93,8 @@ pub struct PayRecord {
     pub failure_code: Option<String>,
     /// Every capture that the channel told of. More than one is the channel's fault, and is kept all the same.
     pub captures: Vec<KnownCapture>,
+    /// The channel's number of the capture that paid the order, if one of this record did.
+    pub confirmed_trade_no: Option<String>,
 }
 
 impl PayRecord {
@@ -156,6 +158,7 @@ impl PayRecord {
             }
             PayRecordEvent::PaymentConfirmed(event) => {
                 self.status = PayRecordStatus::Confirmed;
+                self.confirmed_trade_no = Some(event.trade_no.clone());
                 self.capture(KnownCapture {
                     trade_no: event.trade_no.clone(),
                     amount: event.amount.of(event.currency),

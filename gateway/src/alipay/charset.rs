@@ -114,9 +114,9 @@ mod tests {
         }
 
         #[test]
-        fn every_text_can_be_masked_in_its_bytes(text: String) {
+        fn every_text_can_be_masked_in_its_bytes(text in "[ -~一-龥Ａ-ｚ€]{0,40}") {
             let (bytes, _, lacks_some) = GBK.encode(&text);
-            prop_assume!(!lacks_some);
+            prop_assert!(!lacks_some);
             let ascii: usize = text.bytes().filter(u8::is_ascii).count();
             let shown = masked(&bytes).unwrap();
             let kept = shown.bytes().filter(|byte| *byte != b'?').count();

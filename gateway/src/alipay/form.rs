@@ -80,10 +80,11 @@ impl<'a> Form<'a> {
         self.members.iter().any(|(_, value)| value.is_empty())
     }
 
-    /// Whether the signed text could also be split in another way: some value holds `&`, a name and `=`.
+    /// Whether the signed text could also be split in another way: some value holds `&`, then `=`.
     ///
-    /// Values stand bare in the signed text. If no value holds that, and no name holds `&` or `=` (which reading
-    /// refuses), then each `&` that is followed by a name and `=` parts two members, so there is one way to split it.
+    /// Values stand bare in the signed text, so a text has many splits. Only one of them is not ambiguous: the one in which
+    /// every `&` that is followed by a name and `=` parts two members (reading refuses names that hold `&` or `=`). So who
+    /// moves a member into a value, to say something else in its place, is seen.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.members.iter().any(|(_, value)| {
             let mut parts = value.split(|byte| *byte == b'&');

@@ -77,8 +77,13 @@ pub(super) fn read(body: &[u8], config: &AlipayConfig) -> Result<Notification, N
 /// The character set that the notification names, if all of it is in that set.
 fn charset(form: &Form<'_>) -> Result<Charset, NotificationRefusal> {
     let charset = form.get("charset").map_or(Some(Charset::Utf8), Charset::parse).ok_or(NotificationRefusal::BadCharset)?;
+    // Members without a value may not be signed, so whoever passes the message on may have added them.
     let is_text = |bytes: &[u8]| charset.decode(bytes).is_some();
-    if form.iter().all(|(name, value)| is_text(name) && is_text(value)) { Ok(charset) } else { Err(NotificationRefusal::BadCharset) }
+    if form.iter().all(|(name, value)| value.is_empty() || (is_text(name) && is_text(value))) {
+        Ok(charset)
+    } else {
+        Err(NotificationRefusal::BadCharset)
+    }
 }
 
 /// Where a trade stands.

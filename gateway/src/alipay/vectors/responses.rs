@@ -99,7 +99,7 @@ fn effect_of_error(error: &GatewayError) -> String {
         GatewayError::Refused { code, .. } => format!("refused {code}"),
         GatewayError::Unknown { source, .. } => match source.downcast_ref::<CallError>() {
             Some(CallError::Answer(AnswerError::Unauthenticated { .. })) => "error_unauthenticated".to_owned(),
-            Some(CallError::Answer(AnswerError::Unsigned | AnswerError::Forged)) => "reject".to_owned(),
+            Some(CallError::Answer(AnswerError::Unsigned | AnswerError::Forged) | CallError::OtherPayment) => "reject".to_owned(),
             _ => "unknown_result".to_owned(),
         },
     }

@@ -1,0 +1,129 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::appending::raise;
+use crate::port::{AppendError, Appended, EventStore, ExpectedRevision, LogReader, NewEvent, Position, ReadError, RecordedEvent, StreamId};
+use crate::{LogClock, limits};
+
+/// The log in memory, for tests and the simulation: it has no task and no timer, and every future is done at its first poll.
+pub struct MemoryEventStore {
+    clock: LogClock,
+    kept: Mutex<Kept>,
+    appended: watch::Sender<Position>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// The event at position n is the nth.
+    events: Vec<RecordedEvent>,
+    /// For each stream the indexes of its events, by revision.
+    streams: HashMap<StreamId, Vec<usize>>,
+    ids: HashMap<Uuid, usize>,
+}
+
+impl MemoryEventStore {
+    /// An empty log that asks `clock` for the time of each append.
+    pub fn new(clock: LogClock) -> Self {
+        Self { clock, kept: Mutex::default(), appended: watch::Sender::new(Position::START) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // A panic elsewhere leaves nothing half-done in here: each append is checked before the first push.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Of an append that does not fit: its first result where it is a repeat.
+    fn settle(&self, stream_id: &StreamId, expected: ExpectedRevision, events: &[NewEvent]) -> Result<Appended, AppendError> {
+        let stream = self.streams.get(stream_id).map_or(&[][..], Vec::as_slice);
+        let first = usize::try_from(expected.first_revision()).unwrap_or(usize::MAX);
+        let earlier: Vec<&RecordedEvent> =
+            stream.iter().skip(first).take(events.len()).filter_map(|index| self.events.get(*index)).collect();
+        let repeats = earlier.len() == events.len() && earlier.iter().zip(events).all(|(old, new)| old.event_id == new.event_id);
+        match earlier.last() {
+            Some(last) if repeats => Ok(Appended {
+                last_revision: last.revision,
+                positions: earlier.iter().map(|event| event.position).collect(),
+                recorded_at: last.recorded_at,
+            }),
+            _ => Err(AppendError::Conflict {
+                stream_id: stream_id.clone(),
+                actual: stream.last().and_then(|index| self.events.get(*index)).map(|event| event.revision),
+            }),
+        }
+    }
+
+    fn push(&mut self, stream_id: &StreamId, revision: u64, recorded_at: DateTime<Utc>, event: NewEvent) -> Position {
+        let index = self.events.len();
+        let position = Position::new(i64::try_from(index).unwrap_or(i64::MAX - 1) + 1).unwrap_or_default();
+        self.ids.insert(event.event_id, index);
+        self.streams.entry(stream_id.clone()).or_default().push(index);
+        self.events.push(RecordedEvent {
+            position,
+            stream_id: stream_id.clone(),
+            revision,
+            event_id: event.event_id,
+            event_type: event.event_type,
+            schema_version: event.schema_version,
+            recorded_at,
+            data: event.data,
+            metadata: event.metadata,
+        });
+        position
+    }
+}
+
+#[async_trait]
+impl LogReader for MemoryEventStore {
+    async fn read_stream(&self, stream_id: &StreamId, from_revision: u64, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
+        let kept = self.kept();
+        let stream = kept.streams.get(stream_id).map_or(&[][..], Vec::as_slice);
+        let from = usize::try_from(from_revision).unwrap_or(usize::MAX);
+        Ok(stream.iter().skip(from).take(limit).filter_map(|index| kept.events.get(*index)).cloned().collect())
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
+        let from = usize::try_from(after.as_i64()).unwrap_or(usize::MAX);
+        Ok(self.kept().events.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        Ok(self.kept().events.last().map(|event| event.position).unwrap_or_default())
+    }
+
+    fn appended(&self) -> watch::Receiver<Position> {
+        self.appended.subscribe()
+    }
+}
+
+#[async_trait]
+impl EventStore for MemoryEventStore {
+    async fn append(&self, stream_id: &StreamId, expected: ExpectedRevision, events: Vec<NewEvent>) -> Result<Appended, AppendError> {
+        limits::check(expected, &events)?;
+        let mut kept = self.kept();
+        let length = kept.streams.get(stream_id).map_or(0, Vec::len) as u64;
+        let first = expected.first_revision();
+        if first != length {
+            return kept.settle(stream_id, expected, &events);
+        }
+        if events.iter().any(|event| kept.ids.contains_key(&event.event_id)) {
+            return Err(AppendError::Invalid(limits::ID_TAKEN));
+        }
+        let now = (self.clock)();
+        let recorded_at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
+        let recorded_at = kept.events.last().map_or(recorded_at, |last| last.recorded_at.max(recorded_at));
+        let positions: Vec<Position> =
+            (first..).zip(events).map(|(revision, event)| kept.push(stream_id, revision, recorded_at, event)).collect();
+        let last_revision = first + positions.len() as u64 - 1;
+        drop(kept);
+        let appended = Appended { last_revision, positions, recorded_at };
+        raise(&self.appended, appended.last_position());
+        Ok(appended)
+    }
+}

@@ -1,0 +1,134 @@
+use std::pin::pin;
+use std::time::Duration;
+
+use chassis::clock::Clock;
+use chassis::problem::Chain;
+use event_store::Position;
+use tokio::sync::watch;
+
+use crate::{Follower, FollowerError, Lag, metric};
+
+/// How long a follower waits for a wake-up before it looks by itself: a hint may be lost.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The wait after a first failure. Each further one doubles it.
+pub const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
+
+/// The longest wait after a failure.
+pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
+
+/// Runs a follower until `shutdown` ends: at each wake-up, at the latest each [`POLL_INTERVAL`], and again and again while it
+/// is behind. A failure is counted, logged when it is another one than before, and tried again after a growing wait; it
+/// never ends the loop. A run in progress is dropped at shutdown.
+pub async fn run_forever(
+    follower: &dyn Follower,
+    clock: &dyn Clock,
+    mut appended: watch::Receiver<Position>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let mut shutdown = pin!(shutdown);
+    let mut troubles = Troubles { follower: follower.name(), failures: 0, last: None };
+    metric::describe(follower.name());
+    loop {
+        // What is appended from here on wakes the wait below, even if this run reads too early to see it.
+        appended.mark_unchanged();
+        let pause = tokio::select! {
+            biased;
+            () = &mut shutdown => return,
+            pause = run_and_report(follower, clock, &mut troubles) => pause,
+        };
+        let wait = match pause {
+            Pause::None => continue,
+            Pause::UntilWoken => wait_for_events(&mut appended, POLL_INTERVAL, true),
+            Pause::BackOff(time) => wait_for_events(&mut appended, time, false),
+        };
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return,
+            () = wait => {}
+        }
+    }
+}
+
+enum Pause {
+    None,
+    UntilWoken,
+    BackOff(Duration),
+}
+
+async fn run_and_report(follower: &dyn Follower, clock: &dyn Clock, troubles: &mut Troubles) -> Pause {
+    match follower.run_once().await {
+        Ok(progress) if progress.caught_up => {
+            troubles.over();
+            metric::show_lag(follower.name(), Lag::default(), clock.now());
+            Pause::UntilWoken
+        }
+        Ok(_) => {
+            troubles.over();
+            show_lag(follower, clock).await;
+            Pause::None
+        }
+        Err(FollowerError::Overtaken) => {
+            tracing::debug!(follower.name = follower.name(), "another worker has moved the checkpoint");
+            Pause::BackOff(troubles.next_wait())
+        }
+        Err(error) => {
+            metric::count_failure(follower.name());
+            troubles.report(&error);
+            show_lag(follower, clock).await;
+            Pause::BackOff(troubles.next_wait())
+        }
+    }
+}
+
+/// Shows how far it is behind. Where that cannot be asked, the run itself has failed and said so.
+async fn show_lag(follower: &dyn Follower, clock: &dyn Clock) {
+    match follower.lag().await {
+        Ok(lag) => metric::show_lag(follower.name(), lag, clock.now()),
+        Err(error) => tracing::debug!(follower.name = follower.name(), error = %Chain(&error), "its lag is not known"),
+    }
+}
+
+async fn wait_for_events(appended: &mut watch::Receiver<Position>, at_most: Duration, wakes: bool) {
+    if wakes {
+        // A log that has closed its hint leaves the poll.
+        match tokio::time::timeout(at_most, appended.changed()).await {
+            Ok(Ok(())) | Err(_) => return,
+            Ok(Err(_)) => {}
+        }
+    }
+    tokio::time::sleep(at_most).await;
+}
+
+/// The failures since the last success, so that each is logged once and the wait grows.
+struct Troubles {
+    follower: &'static str,
+    failures: u32,
+    last: Option<String>,
+}
+
+impl Troubles {
+    fn next_wait(&mut self) -> Duration {
+        let wait = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        wait.min(LONGEST_BACK_OFF)
+    }
+
+    fn report(&mut self, error: &FollowerError) {
+        let text = Chain(error).to_string();
+        if self.last.as_ref() != Some(&text) {
+            tracing::error!(follower.name = self.follower, error = text, "a follower stands still and tries again");
+            self.last = Some(text);
+        }
+    }
+
+    fn over(&mut self) {
+        self.failures = 0;
+        if self.last.take().is_some() {
+            tracing::info!(follower.name = self.follower, "a follower goes on");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

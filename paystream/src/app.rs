@@ -1,0 +1,230 @@
+//! Joining the parts of a process: what each role is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use chassis::clock::{Clock, SystemClock};
+use chassis::health::Readiness;
+use chassis::identity::{TokenIssuer, TokenVerifier};
+use chassis::ids::{IdSource, SystemIds};
+use chassis::seal::KeyRing;
+use chrono::TimeDelta;
+use command_api::process_managers::{AttemptPatience, SqlAttemptTodo, UnfinishedAttempts};
+use command_api::{ApiState, Channels, CommandConfig, Commands, ConfiguredChannel, Links, Ports, SqlInbox};
+use database::Database;
+use domain::Channel;
+use followers::LogFeed;
+use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CODE_LIFE};
+use gateway::{BreakerConfig, CircuitBreaker};
+use query_api::{QueryPorts, QueryState};
+use sandbox::AlipayCredentials;
+use storefront::accounts::{Accounts, Passwords};
+use storefront::catalogue::{Catalogue, SqlCatalogue};
+use storefront::order_ids::LeasedIds;
+use storefront::routes::RouteState;
+use storefront::sessions::{RevocationList, SessionConfig, SessionParts, Sessions};
+
+use crate::chosen::Trouble;
+use crate::follow::Background;
+use crate::operations;
+use crate::pages::WebPages;
+use crate::readiness::{DatabaseCheck, LogCheck, SkewCheck};
+use crate::settings::{Role, Settings};
+use crate::stores::{self, Log};
+
+/// What the process manager leaves an attempt alone for beyond the channel's time limit.
+const PATIENCE_MARGIN: Duration = Duration::from_secs(2);
+
+/// The parts that every role of a process shares.
+pub(crate) struct Parts {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) log: Log,
+    pub(crate) views: Database,
+    pub(crate) state: Database,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) issuer: Arc<TokenIssuer>,
+    pub(crate) verifier: Arc<TokenVerifier>,
+    pub(crate) revoked: Arc<RevocationList>,
+    pub(crate) ring: Arc<KeyRing>,
+}
+
+impl Parts {
+    /// Opens the stores and reads the keys.
+    pub(crate) async fn open(
+        settings: Settings,
+        clock: Arc<SystemClock>,
+        issuer: TokenIssuer,
+        ring: Arc<KeyRing>,
+        holder: &str,
+    ) -> Result<Self, Trouble> {
+        let port = Arc::clone(&clock) as Arc<dyn Clock>;
+        let log = Log::open(&settings, &port, holder).await?;
+        let views = stores::open_views(&settings).await?;
+        let state = stores::open_state(&settings).await?;
+        let revoked = Arc::new(RevocationList::load(state.clone(), Arc::clone(&port)).await?);
+        let verifier = TokenVerifier::new(
+            [issuer.key().verifying_key()],
+            settings.token_issuer.clone(),
+            settings.token_audience.clone(),
+            Arc::clone(&port),
+        )
+        .with_revoked(Arc::clone(&revoked) as _);
+        Ok(Self {
+            ids: Arc::new(SystemIds::new(port)),
+            issuer: Arc::new(issuer),
+            verifier: Arc::new(verifier),
+            settings,
+            clock,
+            log,
+            views,
+            state,
+            revoked,
+            ring,
+        })
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as Arc<dyn Clock>
+    }
+
+    fn links(&self) -> Links {
+        Links::new(Arc::clone(&self.ring), self.settings.public_url.clone())
+    }
+
+    /// The routes and the background work of the roles that this process plays.
+    pub(crate) async fn join(
+        self: &Arc<Self>,
+        alipay: Option<AlipaySettings>,
+        background: &mut Background,
+        readiness: Readiness,
+    ) -> Result<(Router, Readiness), Trouble> {
+        let settings = &self.settings;
+        let mut router = Router::new();
+        let mut readiness = readiness
+            .with("log", Arc::new(LogCheck(self.log.clone())))
+            .with("views", Arc::new(DatabaseCheck(self.views.clone())))
+            .with("state", Arc::new(DatabaseCheck(self.state.clone())))
+            .with("revoked tokens", Arc::clone(&self.revoked) as _);
+        let shutdown = background.shutdown();
+        let revoked = Arc::clone(&self.revoked);
+        background.run(async move { revoked.run(&shutdown).await });
+        if settings.asks_channels() {
+            let gateway = alipay.map(|alipay| self.alipay(&alipay)).transpose()?;
+            if let Some((gateway, _)) = &gateway {
+                readiness = readiness.with("channel clock", Arc::new(SkewCheck(Arc::clone(gateway))));
+            }
+            let channels = gateway.map_or_else(Channels::default, |(_, channels)| channels);
+            let commands = self.commands(channels, background).await?;
+            if settings.plays(Role::CommandApi) {
+                router = router.merge(self.write_side(commands.clone(), background));
+            }
+            if settings.plays(Role::ProcessManagers) {
+                self.process_managers(commands, background);
+            }
+        }
+        if settings.plays(Role::QueryApi) {
+            router = router.merge(self.read_side());
+        }
+        if settings.plays(Role::Projections) {
+            for follower in projections::all(&self.views, &self.log.reader()) {
+                background.follow(follower, self.clock(), &self.log.reader());
+            }
+        }
+        Ok((router.merge(operations::routes(Arc::clone(self))), readiness))
+    }
+
+    /// Alipay behind its circuit breaker, as the channel `alipay_qr`.
+    fn alipay(&self, alipay: &AlipaySettings) -> Result<(Arc<AlipayGateway>, Channels), Trouble> {
+        let timeout_ms = u64::try_from(self.settings.channel_timeout.as_millis()).unwrap_or(u64::MAX);
+        let config = AlipayConfig::new(&AlipaySettings { timeout_ms: Some(timeout_ms), ..alipay.clone() })?;
+        let gateway = Arc::new(AlipayGateway::new(config, self.clock())?);
+        let breaker = CircuitBreaker::new(Arc::clone(&gateway), Channel::AlipayQr, BreakerConfig::default(), self.clock());
+        let configured = ConfiguredChannel {
+            product_code: gateway.product_code().to_owned(),
+            notify_url: format!("{}/notify/alipay", self.settings.public_url),
+            code_life: CODE_LIFE,
+            gateway: Arc::new(breaker),
+        };
+        Ok((gateway, Channels::default().with(Channel::AlipayQr, configured)))
+    }
+
+    async fn commands(&self, channels: Channels, background: &mut Background) -> Result<Commands, Trouble> {
+        let holder = format!("{} (process {})", self.settings.listen, std::process::id());
+        let worker = self.settings.snowflake_worker;
+        let order_ids = Arc::new(LeasedIds::acquire(self.state.clone(), holder, worker, self.clock.as_ref().now()).await?);
+        let (leased, clock, shutdown) = (Arc::clone(&order_ids), self.clock(), background.shutdown());
+        background.run(async move { leased.run(clock.as_ref(), &shutdown).await });
+        let inbox = SqlInbox::new(self.state.clone(), Arc::clone(&self.ring), SqlInbox::DEFAULT_UNVERIFIED_QUOTA_BYTES);
+        let ports = Ports {
+            log: self.log.store(),
+            clock: self.clock(),
+            ids: Arc::clone(&self.ids),
+            order_ids,
+            catalogue: Arc::new(SqlCatalogue::new(self.state.clone())),
+            inbox: Arc::new(inbox),
+            channels,
+        };
+        Ok(Commands::new(ports, CommandConfig { order_life: self.settings.order_life }))
+    }
+
+    fn write_side(&self, commands: Commands, background: &mut Background) -> Router {
+        let api = ApiState::new(commands, self.links(), Arc::new(WebPages), Arc::clone(&self.verifier));
+        let shop = self.shop();
+        let (sessions, shutdown) = (Arc::clone(&shop.sessions), background.shutdown());
+        background.run(async move { sessions.run(&shutdown).await });
+        command_api::routes(api).merge(storefront::routes::write_routes(shop))
+    }
+
+    fn read_side(&self) -> Router {
+        let links = self.links();
+        let state = QueryState::new(QueryPorts {
+            views: self.views.clone(),
+            log: self.log.reader(),
+            verifier: Arc::clone(&self.verifier),
+            clock: self.clock(),
+            pay_url: Arc::new(move |pay_no| links.pay_url(pay_no)),
+        });
+        query_api::routes(state).merge(storefront::routes::read_routes(self.shop())).merge(web::router(if self.settings.demo { web::DemoAccounts::Offered } else { web::DemoAccounts::Absent }))
+    }
+
+    fn shop(&self) -> RouteState {
+        let parts = SessionParts {
+            database: self.state.clone(),
+            passwords: Passwords::new(),
+            issuer: Arc::clone(&self.issuer),
+            revoked: Arc::clone(&self.revoked),
+            ids: Arc::clone(&self.ids),
+            clock: self.clock(),
+        };
+        RouteState {
+            catalogue: Arc::new(SqlCatalogue::new(self.state.clone())) as Arc<dyn Catalogue>,
+            accounts: Arc::new(Accounts::new(self.state.clone())),
+            sessions: Arc::new(Sessions::new(parts, &SessionConfig::default())),
+            verifier: Arc::clone(&self.verifier),
+        }
+    }
+
+    fn process_managers(&self, commands: Commands, background: &mut Background) {
+        let log = self.log.reader();
+        let feed = Arc::new(LogFeed::new(Arc::clone(&log), UnfinishedAttempts::EVENTS));
+        let todo = Arc::new(SqlAttemptTodo::new(self.views.clone()));
+        let patience = self.settings.channel_timeout + PATIENCE_MARGIN;
+        let patience = AttemptPatience(TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX));
+        background.follow(Arc::new(UnfinishedAttempts::new(commands, feed, todo, patience)), self.clock(), &log);
+    }
+}
+
+/// The sandbox's merchant as a configuration of Alipay.
+pub(crate) fn sandbox_settings(credentials: AlipayCredentials) -> AlipaySettings {
+    AlipaySettings {
+        gateway_url: credentials.gateway_url,
+        app_id: credentials.app_id,
+        seller_id: credentials.seller_id,
+        app_private_key: credentials.app_private_key.into(),
+        alipay_public_keys: vec![credentials.alipay_public_key],
+        product_code: credentials.product_code,
+        timeout_ms: None,
+    }
+}

@@ -1,0 +1,87 @@
+//! Why the program ends without having done what was asked.
+
+use chassis::identity::KeyError;
+use chassis::seal::KeyRingError;
+use database::DatabaseError;
+use event_store::OpenError;
+use gateway::alipay::{AlipayConfigError, AlipayStartError};
+use projections::{RebuildError, UnknownView};
+use sandbox::SandboxError;
+use storefront::StorefrontError;
+use storefront::demo::DemoError;
+use storefront::order_ids::OrderIdError;
+
+use crate::settings::SettingError;
+
+/// Why the program ends without having done what was asked. Each names what an operator can change.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error("the configuration is refused")]
+    Setting(#[from] SettingError),
+    #[error("PAYSTREAM_DATA: the folder {path} cannot be used")]
+    DataFolder {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("PAYSTREAM_LISTEN: {address} cannot be listened on")]
+    Listen {
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{variable}: the log cannot be opened at {place}")]
+    Log {
+        variable: &'static str,
+        place: String,
+        #[source]
+        source: OpenError,
+    },
+    #[error("{variable}: the database cannot be opened at {place}")]
+    Database {
+        variable: &'static str,
+        place: String,
+        #[source]
+        source: DatabaseError,
+    },
+    #[error("the signing key of tokens cannot be used")]
+    TokenKey(#[from] KeyError),
+    #[error("the sealing keys cannot be used")]
+    SealKeys(#[from] KeyRingError),
+    #[error("the configuration of Alipay is refused")]
+    Alipay(#[from] AlipayConfigError),
+    #[error("Alipay cannot be prepared")]
+    AlipayStart(#[from] AlipayStartError),
+    #[error("the sandbox cannot be started")]
+    Sandbox(#[from] SandboxError),
+    #[error("PAYSTREAM_SANDBOX_URL: the sandbox at {url} does not answer")]
+    SandboxLink {
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("the demo's data cannot be loaded")]
+    Demo(#[from] DemoError),
+    #[error("the shop's state cannot be used")]
+    Storefront(#[from] StorefrontError),
+    #[error("no worker number for order ids can be had")]
+    OrderIds(#[from] OrderIdError),
+    #[error("signals cannot be waited for")]
+    Signals(#[source] std::io::Error),
+    #[error("the logs cannot be set up")]
+    Telemetry(#[from] chassis::telemetry::TelemetryError),
+    #[error(transparent)]
+    View(#[from] UnknownView),
+    #[error("the view cannot be made again")]
+    Rebuild(#[from] RebuildError),
+    #[error("the running server at {url} did not make the view again: {answer}")]
+    RemoteRebuild { url: String, answer: String },
+    #[error("the running server at {url} does not answer")]
+    Remote {
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("--role: {0} is none of buyer, service, operator, auditor")]
+    Role(String),
+}

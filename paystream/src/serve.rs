@@ -1,0 +1,129 @@
+//! `paystream serve`: start, take traffic, drain, stop.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use chassis::clock::{Clock, SystemClock};
+use chassis::health::{self, Readiness};
+use chassis::ids::SystemIds;
+use chassis::layers;
+use chassis::shutdown::{DRAIN_LIMIT, Shutdown, serve};
+use chassis::telemetry::{init_logs, metrics_routes, metrics_upkeep};
+use gateway::alipay::AlipaySettings;
+use sandbox::{Sandbox, SandboxConfig};
+use tokio::net::TcpListener;
+
+use crate::app::{Parts, sandbox_settings};
+use crate::chosen::Trouble;
+use crate::follow::Background;
+use crate::keys;
+use crate::sandbox_link::SandboxLink;
+use crate::settings::{AlipaySource, Role, Settings};
+use crate::stores;
+
+/// Serves until a signal says stop.
+pub(crate) async fn run(config: &Path, roles: &[String]) -> Result<(), Trouble> {
+    let settings = Settings::load(config, roles)?;
+    init_logs(settings.log_format, &settings.log_filter)?;
+    keys::prepare_folders(&settings)?;
+    let shutdown = Shutdown::new();
+    shutdown.trigger_on_signals().map_err(Trouble::Signals)?;
+    let listener = listen(&settings).await?;
+    let clock = Arc::new(SystemClock::default());
+    let mut background = Background::new(shutdown.clone());
+    let upkeep = background.shutdown();
+    background.run(metrics_upkeep(upkeep));
+
+    let mut router = metrics_routes();
+    let (alipay, sandbox) = channel(&settings, &clock, &mut background).await?;
+    if let Some(sandbox) = &sandbox {
+        router = router.merge(sandbox.router());
+    }
+    let port = Arc::clone(&clock) as Arc<dyn Clock>;
+    let mut readiness = Readiness::new(Arc::clone(&port));
+    let mut log = None;
+    if settings.needs_stores() {
+        let (issuer, ring) = (keys::issuer(&settings, Arc::clone(&port))?, keys::ring(&settings)?);
+        let holder = format!("http://{}", settings.listen);
+        let parts = Arc::new(Parts::open(settings, clock, issuer, ring, &holder).await?);
+        if parts.settings.demo {
+            storefront::demo::load(&parts.state, port.now()).await?;
+        }
+        let (routes, checks) = parts.join(alipay, &mut background, readiness).await?;
+        router = router.merge(routes);
+        readiness = checks;
+        log = Some(parts.log.clone());
+        welcome(&parts.settings);
+    }
+    let router = finished(router, readiness, port);
+    let cut = serve(listener, router, shutdown, DRAIN_LIMIT).await;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "connections were cut that did not end in time");
+    }
+    background.ended().await;
+    if let Some(log) = log {
+        log.shutdown().await;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn finished(router: Router, readiness: Readiness, clock: Arc<dyn Clock>) -> Router {
+    layers::standard(router.merge(health::routes(Arc::new(readiness))), Arc::new(SystemIds::new(clock)))
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener, Trouble> {
+    let trouble = |source| Trouble::Listen { address: settings.listen.to_string(), source };
+    TcpListener::bind(settings.listen).await.map_err(trouble)
+}
+
+/// Where Alipay is for this process, and the sandbox if it plays that role.
+async fn channel(
+    settings: &Settings,
+    clock: &Arc<SystemClock>,
+    background: &mut Background,
+) -> Result<(Option<AlipaySettings>, Option<Arc<Sandbox>>), Trouble> {
+    let own = if settings.plays(Role::Sandbox) {
+        let database = stores::open_sandbox(settings).await?;
+        let mut config = SandboxConfig::new(settings.public_url.clone());
+        config.notify_scale = settings.notify_scale;
+        config.notify_hosts.clone_from(&settings.notify_hosts);
+        let sandbox = Sandbox::open(config, database, Arc::clone(clock)).await?;
+        let (deliveries, shutdown) = (Arc::clone(&sandbox), background.shutdown());
+        background.run(async move { deliveries.run(shutdown.triggered()).await });
+        Some(sandbox)
+    } else {
+        None
+    };
+    let alipay = match &settings.alipay {
+        AlipaySource::None => None,
+        AlipaySource::Live(settings) => Some((**settings).clone()),
+        AlipaySource::OwnSandbox => own.as_ref().map(|sandbox| sandbox_settings(sandbox.credentials().alipay)),
+        AlipaySource::SandboxAt(url) => {
+            let link = SandboxLink::new(url)?;
+            let credentials = link.credentials().await?;
+            let source = link.follow_clock_once(clock).await;
+            source.map_err(|source| Trouble::SandboxLink { url: url.clone(), source })?;
+            let (clock, shutdown) = (Arc::clone(clock), background.shutdown());
+            background.run(link.follow_clock(clock, shutdown));
+            Some(sandbox_settings(credentials.alipay))
+        }
+    };
+    Ok((alipay, own))
+}
+
+/// Tells whoever started it where to look.
+#[expect(clippy::print_stdout, reason = "the program's greeting")]
+fn welcome(settings: &Settings) {
+    let url = &settings.public_url;
+    println!("Paystream runs at {url}");
+    println!("  shop      {url}/");
+    println!("  checkout  {url}/checkout/…   (each order's answer holds its own link: checkout_url)");
+    println!("  API docs  {url}/docs         (the document itself: {url}/openapi.json)");
+    println!("  data      {}", settings.data.display());
+    if settings.demo {
+        println!("  sign in   alice or bob, password {}", storefront::demo::PASSWORD);
+    }
+    println!("  a token   paystream token --sub alice --role buyer");
+}

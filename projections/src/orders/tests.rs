@@ -1,0 +1,148 @@
+use domain::order::{EndCause, OrderAbandoned};
+
+use super::*;
+use crate::testing::*;
+
+fn order_after(events: impl IntoIterator<Item = OrderStreamEvent>) -> OrderRow {
+    let first = order_event(created(order_id(1), "course", "77"));
+    let events = stream(&format!("order-{}", order_id(1)), [first].into_iter().chain(events.into_iter().map(order_event)));
+    fold::<Orders>(None, &events).unwrap()
+}
+
+fn confirmed_event() -> OrderStreamEvent {
+    PayRecordEvent::from(confirmed(order_id(1), 1, "course", "77")).into()
+}
+
+#[test]
+fn a_new_order_awaits_its_payment() {
+    let row = order_after([]);
+    assert_eq!((row.status.as_str(), row.payment_status.as_str(), row.shipping_status.as_str()), ("awaiting_payment", "unpaid", "none"));
+    assert_eq!((row.order_id, row.buyer_id.as_str(), row.service), (order_id(1).to_string(), "alice", None));
+    assert_eq!((row.order_type.as_str(), row.out_business_id.as_str(), row.source.as_str()), ("course", "77", "course_selection"));
+    assert_eq!((row.client.as_str(), row.amount, row.currency.as_str()), ("web", 9900, "CNY"));
+    assert_eq!((row.created_at, row.expires_at), (Time(at(10)), Time(at(1810))));
+    assert_eq!((row.paid_at, row.ended_at, row.paid_pay_no, row.trade_no, row.end_reason), (None, None, None, None, None));
+    assert_eq!((row.revision, row.position, row.updated_at), (0, 1, Time(at(1001))));
+}
+
+#[test]
+fn the_lines_are_shown_without_what_is_our_own_affair() {
+    let items: serde_json::Value = serde_json::from_str(&order_after([]).items_json).unwrap();
+    let line = serde_json::json!({
+        "goods_id": "course-rust", "sku_id": "sku-1", "name": "Rust \"from\" the start", "quantity": 1, "unit_price_amount": 9900
+    });
+    assert_eq!(items, serde_json::json!([line]));
+}
+
+#[test]
+fn goods_are_still_to_be_shipped() {
+    let goods = stream("order-1", [order_event(created(order_id(1), "goods", "1"))]);
+    assert_eq!(fold::<Orders>(None, &goods).unwrap().shipping_status, "unshipped");
+}
+
+#[test]
+fn another_business_systems_order_tells_whose_it_is() {
+    let mut event = created(order_id(1), "exam_fee", "e-1");
+    event.draft.service = Some("exams".to_owned());
+    event.draft.source = OrderSource::Business;
+    event.draft.description = Some("spring".to_owned());
+    let row = fold::<Orders>(None, &stream("order-1", [order_event(event)])).unwrap();
+    assert_eq!((row.service.as_deref(), row.source.as_str(), row.description.as_deref()), (Some("exams"), "business", Some("spring")));
+}
+
+#[test]
+fn a_payment_shows_when_and_by_what_it_was_paid() {
+    let row = order_after([issued(order_id(1), 1).into(), confirmed_event(), paid(order_id(1), 1).into()]);
+    assert_eq!((row.status.as_str(), row.payment_status.as_str()), ("paid", "paid"));
+    assert_eq!((row.paid_at, row.paid_pay_no), (Some(Time(at(100))), Some(pay_no(order_id(1), 1).to_string())));
+    assert_eq!(row.trade_no, Some(confirmed(order_id(1), 1, "course", "77").trade_no));
+    assert_eq!((row.revision, row.position), (3, 4));
+}
+
+#[test]
+fn a_cancel_shows_its_reason_and_its_end() {
+    let wish = closing(order_id(1), EndCause::Cancel, Some("too dear"));
+    let row = order_after([wish.clone().into()]);
+    assert_eq!((row.status.as_str(), row.end_reason.as_deref(), row.ended_at), ("closing", Some("too dear"), None));
+    let row = order_after([wish.into(), cancelled(order_id(1), Some("too dear")).into()]);
+    assert_eq!((row.status.as_str(), row.end_reason.as_deref()), ("cancelled", Some("too dear")));
+    assert_eq!(row.ended_at, Some(Time(at(1003))));
+}
+
+#[test]
+fn an_expired_order_that_is_revived_has_not_ended() {
+    let row = order_after([expired(order_id(1)).into()]);
+    assert_eq!((row.status.as_str(), row.ended_at), ("expired", Some(Time(at(1002)))));
+    let row = order_after([expired(order_id(1)).into(), revived(order_id(1), 1).into()]);
+    assert_eq!((row.status.as_str(), row.ended_at, row.payment_status.as_str()), ("awaiting_payment", None, "unpaid"));
+    let row = order_after([expired(order_id(1)).into(), revived(order_id(1), 1).into(), confirmed_event(), paid(order_id(1), 1).into()]);
+    assert_eq!((row.status.as_str(), row.ended_at), ("paid", None));
+}
+
+#[test]
+fn every_event_of_the_stream_moves_the_revision() {
+    let before = order_after([]);
+    let after = order_after([key_recorded().into(), issued(order_id(1), 1).into(), prepared(order_id(1), 1).into()]);
+    assert_eq!((after.revision, after.position, after.updated_at), (3, 4, Time(at(1004))));
+    let same = OrderRow { revision: before.revision, position: before.position, updated_at: before.updated_at, ..after };
+    assert_eq!(same, before);
+}
+
+#[test]
+fn money_that_is_not_owed_leaves_the_order_paid() {
+    let paid_order = [issued(order_id(1), 1).into(), confirmed_event(), paid(order_id(1), 1).into()];
+    let surplus_events = [surplus(order_id(1), 1).into(), refund_requested(order_id(1), 1).into()];
+    let row = order_after(paid_order.into_iter().chain(surplus_events));
+    assert_eq!((row.status.as_str(), row.payment_status.as_str(), row.revision), ("paid", "paid", 5));
+    assert_eq!(row.trade_no, Some(confirmed(order_id(1), 1, "course", "77").trade_no));
+}
+
+#[test]
+fn what_was_seen_before_changes_nothing() {
+    let events = [order_event(created(order_id(1), "course", "77")), order_event(confirmed_event()), order_event(paid(order_id(1), 1))];
+    let events = stream("order-1", events);
+    let row = fold::<Orders>(None, &events);
+    assert_eq!(fold::<Orders>(row.clone(), &events), row);
+    assert_eq!(fold::<Orders>(row.clone(), &events[1..2]), row);
+}
+
+#[test]
+fn an_abandoned_number_is_no_order() {
+    let abandoned = stream("order-1", [order_event(OrderAbandoned { order_id: order_id(1) })]);
+    assert_eq!(fold::<Orders>(None, &abandoned), None);
+}
+
+#[test]
+fn what_happens_to_an_unknown_order_is_not_passed_over() {
+    let unknown = Err(Unready { what: "order", key: order_id(1).to_string() });
+    let events: [OrderStreamEvent; 8] = [
+        closing(order_id(1), EndCause::Cancel, None).into(),
+        paid(order_id(1), 1).into(),
+        expired(order_id(1)).into(),
+        cancelled(order_id(1), None).into(),
+        revived(order_id(1), 1).into(),
+        refund_requested(order_id(1), 1).into(),
+        issued(order_id(1), 1).into(),
+        confirmed_event(),
+    ];
+    for event in events {
+        assert_eq!(Orders::ready(None, &event), unknown, "{}", event.event_type());
+    }
+    assert_eq!(Orders::ready(None, &key_recorded().into()), Ok(()));
+}
+
+#[test]
+fn a_key_of_another_stream_concerns_no_order() {
+    let recorded = stream("stock-1", [order_event(key_recorded())]);
+    assert_eq!(Orders::key(&key_recorded().into(), &recorded[0]), None);
+}
+
+#[test]
+fn every_source_and_client_has_the_word_of_its_event() {
+    for source in [OrderSource::CourseSelection, OrderSource::Product, OrderSource::Business] {
+        assert_eq!(serde_json::to_value(source).unwrap(), source_word(source));
+    }
+    for client in [Client::Web, Client::App, Client::H5, Client::MiniProgram, Client::OfficialAccount] {
+        assert_eq!(serde_json::to_value(client).unwrap(), client_word(client));
+    }
+}

@@ -1,0 +1,49 @@
+use std::sync::Arc;
+
+use database::Database;
+use event_store::LogReader;
+use followers::{FeedFollower, Follower, LogFeed};
+
+use crate::{
+    CourseSelections, MemoryViewStore, OrderRow, Orders, PayRecords, PayRecordsOfOrder, Projection, Projector, SelectionRow, SqlViewStore,
+    ViewStore,
+};
+
+/// The followers of all views, fed from the log, with their tables in `views`, which is migrated by [`crate::MIGRATIONS`].
+pub fn all(views: &Database, log: &Arc<dyn LogReader>) -> Vec<Arc<dyn Follower>> {
+    vec![
+        follower::<Orders, _>(SqlViewStore::<Orders>::new(views.clone()), log),
+        follower::<PayRecords, _>(SqlViewStore::<PayRecords>::new(views.clone()), log),
+        follower::<CourseSelections, _>(SqlViewStore::<CourseSelections>::new(views.clone()), log),
+    ]
+}
+
+/// All views in memory, for the simulation. Clones share the rows.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryViews {
+    /// Orders, by order id.
+    pub orders: MemoryViewStore<OrderRow>,
+    /// Pay records, by order id.
+    pub pay_records: MemoryViewStore<PayRecordsOfOrder>,
+    /// Course selections, and in them the course table, by selection id.
+    pub course_selections: MemoryViewStore<SelectionRow>,
+}
+
+impl MemoryViews {
+    /// The followers of all views, fed from the log. New ones go on where dropped ones were.
+    pub fn followers(&self, log: &Arc<dyn LogReader>) -> Vec<Arc<dyn Follower>> {
+        vec![
+            follower::<Orders, _>(self.orders.clone(), log),
+            follower::<PayRecords, _>(self.pay_records.clone(), log),
+            follower::<CourseSelections, _>(self.course_selections.clone(), log),
+        ]
+    }
+}
+
+fn follower<P: Projector, S: ViewStore<P::Row> + 'static>(store: S, log: &Arc<dyn LogReader>) -> Arc<dyn Follower> {
+    let feed = LogFeed::new(Arc::clone(log), P::wanted());
+    Arc::new(FeedFollower::new(Arc::new(feed), Arc::new(Projection::<P, S>::new(store))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chassis::extract::Path;
+use chassis::problem::Problem;
+use chassis::shutdown::Shutdown;
+use event_store::StreamId;
+use http::header::CONTENT_TYPE;
+
+use super::body::{self, Framing};
+use super::filter::Filter;
+use crate::access::Auditor;
+use crate::state::QueryState;
+
+/// `GET /api/v1/audit/streams/{stream_id}`: all events of a stream; none of one that nobody has written to.
+pub(crate) async fn stream(
+    State(state): State<QueryState>,
+    Auditor: Auditor,
+    Path(stream_id): Path<String>,
+    shutdown: Shutdown,
+) -> Result<Response, Problem> {
+    let stream_id = StreamId::parse(&stream_id).ok_or_else(Problem::not_found)?;
+    let body = body::of(Arc::clone(&state.ports.log), Filter::of_stream(stream_id), Framing::Items, usize::MAX, shutdown).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}

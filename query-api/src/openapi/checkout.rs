@@ -1,0 +1,157 @@
+use chassis::problem::Code;
+use serde_json::{Value, json};
+
+use super::Group;
+use super::operation::Operation;
+use super::schema::{self, list, named};
+
+/// What scanners, browsers and channels reach.
+pub(super) fn group() -> Group {
+    Group {
+        tag: "Checkout and notifications",
+        about: "What a scanner, a browser and a channel reach. No bearer token: a link holds a sealed number that nobody can guess, \
+             a notification its channel's signature.",
+        schemas: vec![
+            ("CheckoutState", state()),
+            ("CheckoutPayRecordRequest", schema::request("Which channel", &[("channel", super::pay_records::channel())], &[])),
+            ("CheckoutRenewed", schema::answer("Where to go on", &[("checkout_url", checkout_url())], &[])),
+            ("AlipayNotification", notification()),
+        ],
+        operations: [pages(), commands()].into_iter().flatten().collect(),
+    }
+}
+
+fn pages() -> Vec<Operation> {
+    vec![
+        Operation::get("/pay/{token}", "openPayLink", "What our own QR holds")
+            .about("Alipay's browser is sent to the channel's code, any other to the checkout page.")
+            .in_path("token", token("pay"))
+            .answers(200, "A page: paid already, or over, with a way to renew.", page("<!doctype html><title>Already paid</title>"))
+            .empty(303, "To the channel's code, or to the checkout page.")
+            .with_header(303, "Location", schema::text("Where to", "/checkout/c2VhbGVk"))
+            .answers(404, "A page: the link opens nothing.", page("<!doctype html><title>No such link</title>"))
+            .problems(&[Code::StoreUnavailable]),
+        Operation::get("/return/{token}", "returnFromChannel", "Where the channel sends the browser back")
+            .about("Shows how the order stands and changes nothing, whatever the channel put into the query string.")
+            .in_path("token", token("return"))
+            .answers(200, "A page.", page("<!doctype html><title>Payment</title>"))
+            .answers(404, "A page: the link opens nothing.", page("<!doctype html><title>No such link</title>")),
+        Operation::get("/checkout/{token}", "openCheckout", "The checkout page")
+            .in_path("token", token("checkout"))
+            .answers(200, "The page.", page("<!doctype html><title>Checkout</title>"))
+            .answers(404, "A page: the link opens nothing.", page("<!doctype html><title>No such link</title>")),
+        Operation::get("/checkout/{token}/watch", "watchCheckout", "A checkout live")
+            .about("Events `state`, whose data is a `CheckoutState`: the present one, then one at each change.")
+            .in_path("token", token("checkout"))
+            .answers(
+                200,
+                "The stream of events.",
+                json!({ "text/event-stream": {
+                    "schema": { "type": "string", "description": "Server-sent events `state`" },
+                    "example": "event: state\ndata: {\"order_id\":\"331284905322184704\",\"status\":\"paid\"}\n\n",
+                }}),
+            )
+            .problems(&[Code::StoreUnavailable]),
+    ]
+}
+
+fn commands() -> Vec<Operation> {
+    vec![
+        Operation::post("/checkout/{token}/pay-records", "createCheckoutPayRecord", "Ask for a code to pay with")
+            .in_path("token", token("checkout"))
+            .body("CheckoutPayRecordRequest")
+            .done(201, "The new pay record.", "PayRecordAnswer")
+            .done(200, "The live record of the same channel.", "PayRecordAnswer")
+            .done(202, "It is `preparing`: the channel has not answered yet. Ask again.", "PayRecordAnswer")
+            .problems(&super::pay_records::CANNOT_PAY)
+            .problems(&[Code::Busy, Code::StoreUnavailable]),
+        Operation::post("/checkout/{token}/sync", "syncCheckout", "\"I have paid\"")
+            .about("Asks the channel of every attempt that may still be paid.")
+            .in_path("token", token("checkout"))
+            .optional_body("Nothing")
+            .json(200, "How the checkout stands then.", "CheckoutState")
+            .problems(&[Code::ChannelNotConfigured, Code::ChannelRefused, Code::ChannelUnavailable, Code::Busy, Code::StoreUnavailable]),
+        Operation::post("/checkout/{token}/renew", "renewCheckout", "A fresh code for one that is over")
+            .in_path("token", token("checkout"))
+            .optional_body("Nothing")
+            .json(201, "The checkout with the fresh code.", "CheckoutRenewed")
+            .problems(&super::pay_records::CANNOT_PAY)
+            .problems(&[Code::Busy, Code::StoreUnavailable]),
+        Operation::post("/notify/alipay", "notifyAlipay", "Alipay's notification of a payment")
+            .about("Answered in the channel's own words, and `success` only when what it tells is durable or changes nothing.")
+            .content(true, json!({ "application/x-www-form-urlencoded": { "schema": named("AlipayNotification") } }))
+            .answers(
+                200,
+                "`success`, or `fail`, upon which the channel sends it again.",
+                json!({ "text/plain": {
+                    "schema": schema::word("The channel's own words", &["success", "fail"]),
+                }}),
+            )
+            .problems(&[
+                Code::BadRequest,
+                Code::RequestTimeout,
+                Code::PayloadTooLarge,
+                Code::RateLimited,
+                Code::Busy,
+                Code::StoreUnavailable,
+            ]),
+    ]
+}
+
+fn token(of: &str) -> Value {
+    schema::text(&format!("The token of a {of} link: a sealed number"), "c2VhbGVk")
+}
+
+fn page(example: &str) -> Value {
+    json!({ "text/html": { "schema": { "type": "string" }, "example": example } })
+}
+
+fn checkout_url() -> Value {
+    schema::text("The checkout page", "http://127.0.0.1:8080/checkout/c2VhbGVk")
+}
+
+fn state() -> Value {
+    let pay_record = json!({ "oneOf": [named("PayRecordAnswer"), { "type": "null" }] });
+    let paid_at = schema::or_null(schema::time("When it was paid, as the channel says", ""), Some(Value::Null));
+    schema::answer(
+        "What the checkout page shows",
+        &[
+            ("order_id", super::orders::order_id()),
+            ("title", schema::text("What is paid for", "Rust from the start")),
+            ("amount", schema::amount("What is owed", 19_900)),
+            ("amount_text", schema::amount_text("199.00")),
+            ("currency", schema::currency()),
+            ("status", super::orders::status()),
+            ("payment_status", super::orders::payment_status()),
+            ("expires_at", schema::time("Until when it can be paid", "2026-07-20T08:30:05Z")),
+            ("server_now", schema::time("The server's time, for counting down", "2026-07-20T08:00:07Z")),
+            ("closing", json!({ "type": "boolean", "description": "Whether the order is about to end", "examples": [false] })),
+            ("channels", list("The channels that can be chosen", &super::pay_records::channel())),
+            ("pay_record", pay_record),
+            ("paid_at", paid_at),
+            ("result_url", schema::text("Where to go after the payment", "/courses")),
+        ],
+        &[],
+    )
+}
+
+/// What is looked at of it; the channel sends more, and all of it is signed.
+fn notification() -> Value {
+    schema::answer(
+        "Alipay's signed notification. All members are covered by its signature, also those that are not named here.",
+        &[
+            ("notify_id", schema::text("The notification's own number", "2026072000222150601004380501234567")),
+            ("app_id", schema::text("Whose app it is; another one's changes nothing", "2021000000000001")),
+            ("out_trade_no", super::pay_records::pay_no()),
+            ("trade_no", schema::text("The channel's own number", "2026072022001400380501234567")),
+            ("trade_status", schema::text("Only `TRADE_SUCCESS` and `TRADE_FINISHED` tell of money", "TRADE_SUCCESS")),
+            ("total_amount", schema::text("In yuan; must be exactly what was asked for", "199.00")),
+            ("seller_id", schema::text("Whose money it is", "2088000000000001")),
+            ("gmt_payment", schema::text("When it was paid, in Beijing's time", "2026-07-20 16:01:30")),
+            ("charset", schema::text("How its text is written", "utf-8")),
+            ("sign_type", schema::text("How it is signed", "RSA2")),
+            ("sign", schema::text("The signature", "c2lnbmF0dXJl")),
+        ],
+        &["notify_id", "trade_no", "trade_status", "total_amount", "seller_id", "gmt_payment", "charset", "sign_type"],
+    )
+}

@@ -1,0 +1,25 @@
+//! The route table of the read side.
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::state::QueryState;
+use crate::{audit, course_selections, openapi, orders, pay_records};
+
+/// Every route of the read side. Unknown addresses, problems' languages and security headers are the caller's, see
+/// `chassis::layers::standard`.
+pub fn routes(state: QueryState) -> Router {
+    Router::new()
+        .route("/api/v1/orders", get(orders::list))
+        .route("/api/v1/orders/{order_id}", get(orders::show))
+        .route("/api/v1/orders/{order_id}/watch", get(orders::watch))
+        .route("/api/v1/pay-records/{pay_no}", get(pay_records::show))
+        .route("/api/v1/pay-records/{pay_no}/qr", get(pay_records::image))
+        .route("/api/v1/course-selections/{selection_id}", get(course_selections::show))
+        .route("/api/v1/course-table", get(course_selections::table))
+        .route("/api/v1/audit/events", get(audit::events))
+        .route("/api/v1/audit/streams/{stream_id}", get(audit::stream))
+        .route("/api/v1/audit/orders/{order_id}/trail", get(audit::trail))
+        .route("/openapi.json", get(openapi::serve))
+        .with_state(state)
+}

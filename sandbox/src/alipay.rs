@@ -1,0 +1,68 @@
+//! Alipay's side: its gateway, the trades behind it and the notifications it sends.
+//!
+//! Source: the rules of Alipay's `gateway.do` protocol in public-key mode with `RSA2`.
+
+mod account;
+mod answer;
+mod beijing;
+mod charset;
+mod close;
+mod content;
+mod credentials;
+mod form;
+mod gateway;
+mod keys;
+mod notification;
+mod precreate;
+mod query;
+mod request;
+mod signature;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use chrono::TimeDelta;
+
+pub use account::AccountError;
+pub(crate) use account::{Account, AccountTexts, trade_no};
+pub use credentials::AlipayCredentials;
+pub(crate) use notification::{Signer, compose};
+
+use crate::Sandbox;
+use crate::trade::Standing;
+
+/// How many times a notification is delivered at most.
+pub(crate) const NOTIFY_ATTEMPTS: u32 = 8;
+
+/// The waits between the deliveries of a notification.
+pub(crate) const NOTIFY_LADDER: [TimeDelta; NOTIFY_ATTEMPTS as usize - 1] = [
+    TimeDelta::minutes(4),
+    TimeDelta::minutes(10),
+    TimeDelta::minutes(10),
+    TimeDelta::hours(1),
+    TimeDelta::hours(2),
+    TimeDelta::hours(6),
+    TimeDelta::hours(15),
+];
+
+/// The largest request that the gateway reads, in bytes.
+const REQUEST_LIMIT: usize = 256 * 1024;
+
+/// The routes that a merchant's Alipay SDK calls.
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new().route("/sandbox/alipay/gateway.do", get(gateway::gateway).post(gateway::gateway))
+}
+
+/// The whole body of an acknowledgement; nothing may stand around it.
+pub(crate) const ACKNOWLEDGEMENT: &[u8] = b"success";
+
+/// Alipay's word for where a trade stands; none while it has no trade.
+pub(crate) fn trade_status(standing: Standing) -> Option<&'static str> {
+    match standing {
+        Standing::Coded | Standing::CodeExpired => None,
+        Standing::AwaitingBuyer => Some("WAIT_BUYER_PAY"),
+        Standing::Closed => Some("TRADE_CLOSED"),
+        Standing::Paid => Some("TRADE_SUCCESS"),
+    }
+}

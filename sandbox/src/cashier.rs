@@ -1,0 +1,155 @@
+//! The cashier page: what a phone opens that scans the code. Opening it is the scan.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use chassis::extract::Path;
+use chassis::problem::Problem;
+
+use crate::Sandbox;
+use crate::control::problem;
+use crate::payment::{Notify, PayError};
+use crate::trade::{Standing, Trade, Wallet};
+
+const PAGE: &str = include_str!("cashier/page.html");
+const STYLE: &str = include_str!("cashier/page.css");
+const BUTTON: &str = include_str!("cashier/button.html");
+
+/// The page loads nothing but its own style, runs nothing, and posts only here.
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The routes that a buyer's phone opens.
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new().route("/sandbox/cashier/{out_trade_no}", get(open).post(pay)).route("/sandbox/assets/cashier.css", get(style))
+}
+
+/// Where the page of a trade is on this host. Numbers of known trades need no escaping.
+pub(crate) fn path(out_trade_no: &str) -> String {
+    format!("/sandbox/cashier/{out_trade_no}")
+}
+
+/// Opens the page, which scans the code.
+async fn open(State(sandbox): State<Arc<Sandbox>>, Path(out_trade_no): Path<String>) -> Result<Response, Problem> {
+    let trade = sandbox.scan(&out_trade_no).await.map_err(|error| problem(&error))?;
+    Ok(match trade {
+        Some(trade) => page(StatusCode::OK, trade.wallet, trade.standing(sandbox.now()).into(), Some(&trade)),
+        None => unknown(),
+    })
+}
+
+/// Pays, and shows the page again: its state is the result, also of a second press of the button.
+async fn pay(State(sandbox): State<Arc<Sandbox>>, Path(out_trade_no): Path<String>) -> Result<Response, Problem> {
+    match sandbox.pay(&out_trade_no, Notify::Once).await {
+        Ok(_) | Err(PayError::Unpayable(_)) => Ok((StatusCode::SEE_OTHER, [(LOCATION, path(&out_trade_no))]).into_response()),
+        Err(PayError::UnknownTrade) => Ok(unknown()),
+        Err(PayError::Failed(error)) => Err(problem(&error)),
+    }
+}
+
+fn unknown() -> Response {
+    page(StatusCode::NOT_FOUND, Wallet::Alipay, View::Unknown, None)
+}
+
+async fn style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=3600")], STYLE).into_response()
+}
+
+/// What the page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    Payable,
+    Paid,
+    Closed,
+    CodeExpired,
+    Unknown,
+}
+
+impl From<Standing> for View {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            // A code that has just been scanned is a trade; the two look alike to the buyer.
+            Standing::Coded | Standing::AwaitingBuyer => Self::Payable,
+            Standing::Paid => Self::Paid,
+            Standing::Closed => Self::Closed,
+            Standing::CodeExpired => Self::CodeExpired,
+        }
+    }
+}
+
+impl View {
+    /// The class of the page, and what it says in both languages.
+    fn texts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Payable => ("payable", "请确认付款", "Please confirm the payment"),
+            Self::Paid => ("paid", "支付成功", "Paid"),
+            Self::Closed => ("ended", "交易已关闭，不能再支付", "This payment is closed and cannot be paid any more"),
+            Self::CodeExpired => ("ended", "二维码已过期", "This code has expired"),
+            Self::Unknown => ("ended", "没有这笔交易", "There is no such payment"),
+        }
+    }
+}
+
+fn page(status: StatusCode, wallet: Wallet, view: View, trade: Option<&Trade>) -> Response {
+    let wallet = match wallet {
+        Wallet::Alipay => "支付宝沙箱 · Alipay sandbox",
+    };
+    let (class, zh, en) = view.texts();
+    let amount = trade.map(|trade| format!("¥ {}", trade.total_amount().major_text()));
+    let html = PAGE
+        .replace("{{wallet}}", wallet)
+        .replace("{{class}}", class)
+        .replace("{{zh}}", zh)
+        .replace("{{en}}", en)
+        .replace("{{action}}", if view == View::Payable { BUTTON } else { "" })
+        .replace("{{amount}}", &amount.unwrap_or_default())
+        .replace("{{out_trade_no}}", &escaped(trade.map_or("", |trade| trade.out_trade_no.as_str())))
+        // The merchant's text comes last, so that nothing in it is taken for a placeholder.
+        .replace("{{subject}}", &escaped(trade.map_or("", |trade| trade.subject.as_str())));
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (CACHE_CONTROL, "no-store"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    (status, headers, html).into_response()
+}
+
+/// The text as it may stand in HTML, also in an attribute.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+    use crate::trade::tests::coded;
+
+    async fn html(view: View, subject: &str) -> String {
+        let trade = Trade { subject: subject.to_owned(), ..coded() };
+        let response = page(StatusCode::OK, Wallet::Alipay, view, Some(&trade));
+        String::from_utf8(to_bytes(response.into_body(), 65_536).await.unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_a_payable_trade_has_a_button() {
+        for view in [View::Payable, View::Paid, View::Closed, View::CodeExpired, View::Unknown] {
+            let html = html(view, "course").await;
+            assert_eq!(html.contains("<form"), view == View::Payable, "{view:?}");
+            assert!(!html.contains("{{"), "{html}");
+        }
+        assert!(html(View::Payable, "course").await.contains("¥ 199.00"));
+    }
+
+    #[tokio::test]
+    async fn a_merchants_text_stays_text() {
+        let html = html(View::Payable, "<script>\"'&{{amount}}").await;
+        assert!(html.contains("&lt;script&gt;&quot;&#39;&amp;{{amount}}"), "{html}");
+    }
+}

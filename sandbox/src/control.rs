@@ -1,0 +1,39 @@
+//! The control routes: what no channel has and every test needs.
+
+mod clock;
+mod faults;
+mod trades;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use chassis::extract::Json;
+use chassis::problem::{Code, Problem};
+
+use crate::{Credentials, Sandbox, SandboxError};
+
+/// The control routes of the contract.
+pub(crate) fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/sandbox/credentials", get(credentials))
+        .route("/sandbox/trades/{out_trade_no}", get(trades::show))
+        .route("/sandbox/trades/{out_trade_no}/pay", post(trades::pay))
+        .route("/sandbox/faults", post(faults::add))
+        .route("/sandbox/clock", get(clock::show).post(clock::advance))
+}
+
+/// `GET /sandbox/credentials`: what a merchant of this sandbox holds.
+async fn credentials(State(sandbox): State<Arc<Sandbox>>) -> Json<Credentials> {
+    Json(sandbox.credentials())
+}
+
+/// What a client is told of a failure of the sandbox.
+pub(crate) fn problem(error: &SandboxError) -> Problem {
+    match error {
+        SandboxError::Contended => Problem::new(Code::Busy),
+        SandboxError::Store(error) => Problem::caused(Code::StoreUnavailable, error),
+        error => Problem::internal(error),
+    }
+}

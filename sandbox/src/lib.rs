@@ -1,0 +1,189 @@
+//! Payment channels simulated with state, at their own endpoints and with real signatures under throwaway keys.
+//!
+//! A product feature: demonstrations and tests run on it, and any SDK can be pointed at it. Alipay's side is here;
+//! each channel has a module of its own beside what all channels share (trades, notifications, faults, the clock).
+
+mod alipay;
+mod cashier;
+mod config;
+mod control;
+mod delivery;
+mod fault;
+mod notification;
+mod payment;
+mod store;
+mod trade;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use chassis::clock::{Clock, SystemClock};
+use chassis::problem::{unknown_method, unknown_route};
+use chrono::{DateTime, Utc};
+use database::Database;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, Notify};
+
+pub use alipay::{AccountError, AlipayCredentials};
+pub use config::{NotifyScale, NotifyScaleError, SandboxConfig};
+pub use store::StoreError;
+
+use fault::{Fault, Operation};
+use store::Store;
+use trade::Wallet;
+
+/// How often a change is tried that others keep overtaking.
+const CHANGE_TRIES: u32 = 5;
+
+/// The simulated channels with their state.
+pub struct Sandbox {
+    config: SandboxConfig,
+    store: Store,
+    clock: Arc<SystemClock>,
+    /// Held while the clock is moved, so that what is kept and what runs are moved together.
+    clock_move: Mutex<()>,
+    alipay: Arc<alipay::Account>,
+    client: reqwest::Client,
+    wake: Notify,
+}
+
+/// What merchants of this sandbox hold, channel by channel. Printing it shows no private key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Alipay's.
+    pub alipay: AlipayCredentials,
+}
+
+/// Why the sandbox failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Its state cannot be read or written.
+    #[error("the sandbox's state cannot be used")]
+    Store(#[from] StoreError),
+    /// The merchant account cannot be made or read.
+    #[error("the sandbox's Alipay account cannot be used")]
+    Account(#[from] AccountError),
+    /// The client that carries notifications cannot be made.
+    #[error("no client for notifications can be made")]
+    Client(#[source] reqwest::Error),
+    /// Something could not be signed.
+    #[error("a text cannot be signed")]
+    Signing(#[from] rsa::signature::Error),
+    /// Work on another thread was cut off.
+    #[error("work on another thread was cut off")]
+    Cut(#[from] tokio::task::JoinError),
+    /// Others changed the same trade again and again.
+    #[error("others keep changing the same trade")]
+    Contended,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("config", &self.config).field("alipay", &self.alipay).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Opens the sandbox whose state lies in `database`, an own SQLite file; makes tables, account and keys at the first start.
+    ///
+    /// `clock` is set to run as far ahead as it did before. Making keys takes up to some seconds.
+    pub async fn open(config: SandboxConfig, database: Database, clock: Arc<SystemClock>) -> Result<Arc<Self>, SandboxError> {
+        let store = Store::open(database).await?;
+        let texts = match store.account().await? {
+            Some(texts) => texts,
+            None => store.keep_account(tokio::task::spawn_blocking(alipay::AccountTexts::make).await??).await?,
+        };
+        let account = alipay::Account::open(texts, &config.public_url)?;
+        clock.set_offset_ms(store.clock_offset_ms().await?);
+        let client = delivery::client()?;
+        let clock_move = Mutex::new(());
+        Ok(Arc::new(Self { config, store, clock, clock_move, alipay: Arc::new(account), client, wake: Notify::new() }))
+    }
+
+    /// All routes, under `/sandbox/`. They need no bearer token.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .merge(alipay::routes())
+            .merge(cashier::routes())
+            .merge(control::routes())
+            .route("/sandbox/{*rest}", axum::routing::any(unknown_route))
+            .method_not_allowed_fallback(unknown_method)
+            .with_state(self.clone())
+    }
+
+    /// What merchants of this sandbox hold.
+    pub fn credentials(&self) -> Credentials {
+        Credentials { alipay: self.alipay.credentials().clone() }
+    }
+
+    /// The sandbox's time.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn clock_offset_ms(&self) -> i64 {
+        self.clock.offset_ms()
+    }
+
+    /// Moves the clock ahead and keeps by how much. False if it would run ahead by more than `longest_offset_ms`.
+    pub(crate) async fn advance_clock(&self, advance_ms: i64, longest_offset_ms: i64) -> Result<bool, SandboxError> {
+        let _held = self.clock_move.lock().await;
+        let offset_ms = self.clock.offset_ms().saturating_add(advance_ms);
+        if offset_ms > longest_offset_ms {
+            return Ok(false);
+        }
+        self.store.keep_clock_offset_ms(offset_ms).await?;
+        self.clock.set_offset_ms(offset_ms);
+        tracing::info!(clock.offset_ms = offset_ms, "the sandbox's clock was moved");
+        self.wake();
+        Ok(true)
+    }
+
+    pub(crate) async fn add_fault(
+        &self,
+        wallet: Option<Wallet>,
+        operation: Operation,
+        fault: Fault,
+        count: u32,
+    ) -> Result<(), SandboxError> {
+        self.store.add_fault(wallet, operation, fault, count).await?;
+        tracing::info!(sandbox.operation = operation.as_str(), sandbox.fault = fault.as_str(), count, "a fault was asked for");
+        Ok(())
+    }
+
+    /// The fault that hits this call, if one does; it is used up by that.
+    pub(crate) async fn take_fault(&self, wallet: Wallet, operation: Operation) -> Result<Option<Fault>, StoreError> {
+        self.store.take_fault(wallet, operation).await
+    }
+
+    /// Where a buyer's phone is led by the code of a trade.
+    pub(crate) fn cashier_url(&self, out_trade_no: &str) -> String {
+        format!("{}{}", self.config.public_url, cashier::path(out_trade_no))
+    }
+
+    pub(crate) fn config(&self) -> &SandboxConfig {
+        &self.config
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn alipay(&self) -> &Arc<alipay::Account> {
+        &self.alipay
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// Makes the delivery loop look at what is due.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+}

@@ -1,0 +1,103 @@
+// What a checkout shows, decided from the server's state alone. No element of the page is touched here.
+
+const SETTLED = ["paid", "completed"];
+
+/**
+ * Whether `next` replaces `shown`. Answers of "I have paid" and of the stream overtake each other, so an older one is
+ * dropped, and what is paid never looks unpaid again.
+ */
+export function replaces(next, shown) {
+  if (!shown) return true;
+  if (next.order_id !== shown.order_id) return true;
+  if (SETTLED.includes(shown.status) && !SETTLED.includes(next.status)) return false;
+  return !(Date.parse(next.server_now) < Date.parse(shown.server_now));
+}
+
+/**
+ * `next` with the newer of both pay records: the answer that made a code is here before the view behind the stream has
+ * heard of it. Pay numbers of one order differ only in the number of the attempt.
+ */
+export function withNewestRecord(next, shown) {
+  const ours = shown?.order_id === next.order_id ? shown.pay_record : null;
+  if (!ours) return next;
+  const newer = !next.pay_record || String(ours.pay_no ?? "") > String(next.pay_record.pay_no ?? "");
+  return newer ? { ...next, pay_record: ours } : next;
+}
+
+/**
+ * The view that `state` asks for at `nowMs`:
+ * "pay" (a code can be scanned), "preparing" (a code is being made), "none" (there is none yet), "code_over" (the code is
+ * dead, the order lives), "code_failed" (the channel refused), "time_up" (the order's time has passed, its end is not
+ * decided), "closing", "paid", "refunded", "expired", "cancelled", "unknown".
+ */
+export function viewOf(state, nowMs) {
+  switch (state.status) {
+    case "paid":
+    case "completed":
+      return state.payment_status === "refunded" ? "refunded" : "paid";
+    case "cancelled":
+    case "expired":
+    case "closing":
+      return state.status;
+    case "awaiting_payment":
+      if (state.closing) return "closing";
+      return passed(state.expires_at, nowMs) ? "time_up" : viewOfRecord(state.pay_record, nowMs);
+    default:
+      return "unknown";
+  }
+}
+
+/** The moment at which the shown code or the order ends, whichever is first; null without a code. */
+export function deadline(state) {
+  const ends = [state.expires_at, state.pay_record?.expires_at].filter(Boolean);
+  return ends.length === 0 ? null : ends.reduce((first, other) => (Date.parse(other) < Date.parse(first) ? other : first));
+}
+
+/** Whether nothing more can happen that this page would show. */
+export function isFinal(state) {
+  return [...SETTLED, "cancelled"].includes(state.status);
+}
+
+/** What the code holds, as an address that a browser may open; null if it is none. */
+export function walletAddress(record) {
+  return [record?.pay_url, record?.qr_content].find(isWebAddress) ?? null;
+}
+
+/** Whether a code belongs to the sandbox, where no money moves and a web page plays the wallet. */
+export function isSandbox(record) {
+  const address = walletAddress(record);
+  return address !== null && new URL(address).pathname.startsWith("/sandbox/");
+}
+
+function viewOfRecord(record, nowMs) {
+  if (!record) return "none";
+  switch (record.status) {
+    case "preparing":
+      return "preparing";
+    case "pending":
+      return passed(record.expires_at, nowMs) ? "code_over" : "pay";
+    case "confirmed":
+      return "closing";
+    case "failed":
+      return "code_failed";
+    case "closing":
+    case "closed":
+    case "surplus":
+      return "code_over";
+    default:
+      return "unknown";
+  }
+}
+
+function passed(moment, nowMs) {
+  return Boolean(moment) && Date.parse(moment) <= nowMs;
+}
+
+function isWebAddress(address) {
+  if (typeof address !== "string") return false;
+  try {
+    return ["http:", "https:"].includes(new URL(address).protocol);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,223 @@
+// Paints a checkout. What is shown is decided in checkout-state.js; here it only gets its words and places.
+import { byId, make, show } from "./dom.js";
+import { dateAndTime, say, sayWords, text, timeOfDay } from "./i18n.js";
+import { money } from "./money.js";
+import { deadline, isSandbox, walletAddress } from "./checkout-state.js";
+import { clockText, secondsLeft } from "./countdown.js";
+import { drawQr } from "./qr.js";
+
+/** The views in which the order can still be paid here, so that the code's place is shown. */
+const PAY_VIEWS = ["pay", "preparing", "none", "code_over", "code_failed"];
+/** The views with something to renew, and what the button says there. */
+const RENEWALS = { code_over: "checkout.renew_code", expired: "checkout.renew_order", time_up: "checkout.renew_order" };
+/** The views in which a payment may have been made that nobody has told us of. */
+const ASKABLE_VIEWS = ["pay", "code_over", "code_failed", "time_up", "closing"];
+/** From here on the count-down asks for attention. */
+const URGENT_S = 120;
+const DRAWN_PIXELS = 440;
+const PREFIXES = { alipay: "alipay", wechat: "wechat" };
+
+let shownCode = null;
+
+/** Paints the whole page. `chooseChannel(channel)` is called when another way to pay is chosen. */
+export function paint(state, view, chooseChannel) {
+  byId("checkout").dataset.view = view;
+  paintBill(state);
+  paintState(state, view);
+  const payable = PAY_VIEWS.includes(view);
+  show(byId("pay-panel"), payable);
+  show(byId("result-panel"), !payable);
+  show(byId("renew"), view in RENEWALS);
+  if (view in RENEWALS) say(byId("renew"), RENEWALS[view]);
+  show(byId("i-have-paid"), ASKABLE_VIEWS.includes(view) && Boolean(state.pay_record));
+  if (payable) {
+    paintChannels(state, chooseChannel);
+    paintCode(state, view);
+  } else {
+    paintResult(state, view);
+  }
+  paintTitle(state, view);
+}
+
+/** Paints the time that is left. */
+export function paintCountdown(state, view, nowMs) {
+  const end = view === "pay" ? deadline(state) : null;
+  show(byId("time-left"), end !== null);
+  if (end === null) return;
+  const seconds = secondsLeft(end, nowMs);
+  sayWords(byId("countdown"), clockText(seconds));
+  byId("time-left").classList.toggle("urgent", seconds <= URGENT_S);
+}
+
+/** Says that the address belongs to no checkout. */
+export function paintGone() {
+  byId("checkout").dataset.view = "gone";
+  byId("state").dataset.state = "unknown";
+  say(byId("state"), "checkout.state.gone");
+  show(byId("pay-panel"), false);
+  show(byId("result-panel"), true);
+  say(byId("result-title"), "checkout.gone.title");
+  say(byId("result-words"), "checkout.gone.words");
+  for (const id of ["result-facts", "renew", "i-have-paid"]) show(byId(id), false);
+  linkOn("/", "checkout.to_shop");
+}
+
+/** Says how the connection is: "live" needs no words. */
+export function paintConnection(word) {
+  const line = byId("connection");
+  show(line, word !== "live");
+  if (word === "live") sayWords(line, "");
+  else say(line, `checkout.connection.${word}`);
+}
+
+/** Says what "I have paid" found, or what went wrong; null takes the words away. */
+export function paintAnswer(key, tone = "plain") {
+  const line = byId("answer");
+  line.dataset.tone = tone;
+  if (key === null) sayWords(line, "");
+  else say(line, key);
+  show(line, key !== null);
+}
+
+/** Like `paintAnswer` with words of the server. */
+export function paintAnswerWords(words) {
+  const line = byId("answer");
+  line.dataset.tone = "bad";
+  sayWords(line, words);
+  show(line, true);
+}
+
+/** The family of a channel, which names it for people: "alipay", "wechat" or the channel's own word. */
+export function walletOf(channel) {
+  return PREFIXES[String(channel).split("_")[0]] ?? String(channel);
+}
+
+function paintBill(state) {
+  sayWords(byId("amount"), amountOf(state));
+  sayWords(byId("title"), state.title ?? "");
+  sayWords(byId("order-id"), state.order_id);
+  const open = state.status === "awaiting_payment" && Boolean(state.expires_at);
+  show(byId("pay-before-fact"), open);
+  if (open) say(byId("pay-before"), "checkout.moment", { moment: () => timeOfDay(state.expires_at) });
+}
+
+function paintState(state, view) {
+  const line = byId("state");
+  line.dataset.state = state.status;
+  say(line, `checkout.state.${view}`, { wallet: () => walletName(channelOf(state)) });
+}
+
+function paintTitle(state, view) {
+  document.title = `${text(`checkout.state.${view}`, { wallet: walletName(channelOf(state)) })} · ${amountOf(state)}`;
+}
+
+function paintChannels(state, choose) {
+  const current = channelOf(state);
+  const buttons = (state.channels ?? []).map((channel) => {
+    const button = make("button", {
+      class: "channel",
+      type: "button",
+      "aria-pressed": String(channel === current),
+      "data-testid": `channel-${channel}`,
+      "data-wallet": walletOf(channel),
+    });
+    button.append(make("span", { class: "wallet-mark", "aria-hidden": "true" }), make("span", channelName(channel)));
+    button.addEventListener("click", () => choose(channel));
+    return button;
+  });
+  byId("channels").replaceChildren(...buttons);
+}
+
+function paintCode(state, view) {
+  const record = state.pay_record;
+  const live = view === "pay" && showCode(record);
+  byId("code").dataset.code = live ? "live" : view;
+  show(byId("code-cover"), !live);
+  show(byId("code-spinner"), view === "preparing" || view === "none");
+  say(byId("code-words"), `checkout.code.${view}`);
+  show(byId("make-code"), view === "code_failed");
+  const wallet = () => walletName(channelOf(state));
+  show(byId("code-hint"), live);
+  say(byId("code-hint"), "checkout.scan", { wallet });
+  paintWalletLinks(record, live, wallet);
+}
+
+/** Shows the server's picture of the code, or draws the code's text where there is none. Answers whether a code is shown. */
+function showCode(record) {
+  const picture = byId("qr");
+  const drawn = byId("qr-drawn");
+  const code = record.qr_code ?? record.qr_content ?? null;
+  show(picture, Boolean(record.qr_code));
+  show(drawn, !record.qr_code && Boolean(record.qr_content));
+  if (code === null || code === shownCode) return code !== null;
+  try {
+    if (record.qr_code) picture.src = record.qr_code;
+    else drawQr(drawn, record.qr_content, DRAWN_PIXELS);
+  } catch (tooLong) {
+    console.warn("the code could not be drawn", tooLong);
+    show(drawn, false);
+    return false;
+  }
+  shownCode = code;
+  return true;
+}
+
+function paintWalletLinks(record, live, wallet) {
+  const address = live ? walletAddress(record) : null;
+  const sandbox = address !== null && isSandbox(record);
+  show(byId("open-wallet"), address !== null);
+  show(byId("sandbox-note"), sandbox);
+  if (address === null) return;
+  byId("open-wallet").href = address;
+  byId("open-sandbox").href = address;
+  say(byId("open-wallet"), "checkout.open_wallet", { wallet });
+}
+
+function paintResult(state, view) {
+  say(byId("result-title"), `checkout.${view}.title`);
+  say(byId("result-words"), `checkout.${view}.words`, { status: state.status });
+  const paid = view === "paid" || view === "refunded";
+  show(byId("result-facts"), paid);
+  if (paid) {
+    sayWords(byId("result-amount"), amountOf(state));
+    show(byId("result-paid-at-fact"), Boolean(state.paid_at));
+    if (state.paid_at) say(byId("result-paid-at"), "checkout.moment", { moment: () => dateAndTime(state.paid_at) });
+  }
+  if (paid) linkOn(state.result_url ?? "/courses", "checkout.to_courses");
+  else if (view === "cancelled" || view === "expired") linkOn("/", "checkout.to_shop");
+  else show(byId("result-link"), false);
+}
+
+function linkOn(address, key) {
+  const link = byId("result-link");
+  show(link, true);
+  link.href = safeAddress(address);
+  say(link, key);
+}
+
+/** Only addresses of the web are followed; anything else leads to the shop. */
+function safeAddress(address) {
+  try {
+    return ["http:", "https:"].includes(new URL(address, location.origin).protocol) ? address : "/";
+  } catch {
+    return "/";
+  }
+}
+
+function amountOf(state) {
+  return money({ amountText: state.amount_text, amount: state.amount, currency: state.currency });
+}
+
+function channelOf(state) {
+  return state.pay_record?.channel ?? state.channels?.[0] ?? "";
+}
+
+function walletName(channel) {
+  const wallet = walletOf(channel);
+  return Object.values(PREFIXES).includes(wallet) ? text(`wallet.${wallet}`) : wallet;
+}
+
+function channelName(channel) {
+  const wallet = walletOf(channel);
+  return Object.values(PREFIXES).includes(wallet) ? { say: `wallet.${wallet}` } : { text: wallet };
+}

@@ -1,0 +1,147 @@
+// JSON Schemas of the API description: followed, shown as a tree, and turned into examples.
+import { make } from "./dom.js";
+
+/** Deeper than this a schema refers to itself, or nobody reads on. */
+const DEEPEST = 6;
+
+/** Reads one API description. */
+export class Schemas {
+  #document;
+
+  constructor(document) {
+    this.#document = document;
+  }
+
+  /** What a `$ref` of this document stands for, followed to its end. */
+  resolve(value, depth = 0) {
+    if (!value || typeof value !== "object" || typeof value.$ref !== "string" || depth > DEEPEST) return value ?? {};
+    const { $ref: reference, ...beside } = value;
+    const target = reference
+      .replace(/^#\//, "")
+      .split("/")
+      .map((part) => decodeURIComponent(part).replace(/~1/g, "/").replace(/~0/g, "~"))
+      .reduce((node, part) => node?.[part], this.#document);
+    return { ...this.resolve(target, depth + 1), ...beside };
+  }
+
+  /** A schema with its `allOf` joined. */
+  whole(schema, depth = 0) {
+    const own = this.resolve(schema);
+    if (!Array.isArray(own.allOf) || depth > DEEPEST) return own;
+    const { allOf, ...rest } = own;
+    return allOf.map((part) => this.whole(part, depth + 1)).reduce(joined, rest);
+  }
+
+  /** The type in words: "string · date-time", "array of Order", "a | b". */
+  typeOf(schema, depth = 0) {
+    const name = nameOf(schema);
+    const own = this.whole(schema);
+    const choices = own.oneOf ?? own.anyOf;
+    if (choices && depth < DEEPEST) {
+      return choices.map((choice) => this.typeOf(choice, depth + 1)).join(" | ");
+    }
+    if (own.enum) return own.enum.map((word) => JSON.stringify(word)).join(" | ");
+    if (own.const !== undefined) return JSON.stringify(own.const);
+    const types = [own.type ?? (own.properties ? "object" : "any")].flat();
+    const words = types.map((type) => (type === "array" ? `array of ${this.typeOf(own.items ?? {}, depth + 1)}` : type));
+    if (own.nullable && !types.includes("null")) words.push("null");
+    const shown = name && types.includes("object") ? name : words.join(" | ");
+    return own.format ? `${shown} · ${own.format}` : shown;
+  }
+
+  /** A list of the members, each with its own below it; null if the schema has none. */
+  tree(schema, depth = 0) {
+    const own = this.whole(schema);
+    const choices = own.oneOf ?? own.anyOf;
+    if (choices && depth < DEEPEST) return this.#choices(choices, depth);
+    if (own.items && depth < DEEPEST) return this.tree(own.items, depth + 1);
+    if (!own.properties || depth >= DEEPEST) return null;
+    const required = new Set(own.required ?? []);
+    const members = Object.entries(own.properties).map(([name, member]) => this.#member(name, member, required.has(name), depth));
+    return make("ul", { class: "members" }, ...members);
+  }
+
+  #choices(choices, depth) {
+    const trees = choices.map((choice) => [choice, this.tree(choice, depth + 1)]).filter(([, tree]) => tree !== null);
+    if (trees.length === 0) return null;
+    const parts = trees.map(([choice, tree], index) => {
+      const title = this.whole(choice).title ?? nameOf(choice) ?? `${index + 1}`;
+      return make("details", { class: "choice", open: index === 0 }, make("summary", { text: title }), tree);
+    });
+    return make("div", { class: "choices" }, ...parts);
+  }
+
+  #member(name, schema, required, depth) {
+    const own = this.whole(schema);
+    return make(
+      "li",
+      {},
+      make(
+        "div",
+        { class: "member" },
+        make("code", { class: "member-name", text: name }),
+        make("span", { class: "type", text: this.typeOf(schema) }),
+        required ? make("span", { class: "required", say: "docs.required" }) : null,
+      ),
+      own.description ? prose(own.description) : null,
+      limitsOf(own),
+      this.tree(schema, depth + 1),
+    );
+  }
+
+  /** A value that the schema allows, taken from its own examples where it has some. */
+  example(schema, depth = 0) {
+    const own = this.whole(schema);
+    const given = own.example ?? own.examples?.[0] ?? own.const ?? own.default ?? own.enum?.[0];
+    if (given !== undefined) return given;
+    const choices = own.oneOf ?? own.anyOf;
+    if (choices) return this.example(choices.find((choice) => this.whole(choice).type !== "null") ?? {}, depth + 1);
+    if (depth > DEEPEST) return null;
+    const type = [own.type ?? (own.properties ? "object" : "string")].flat()[0];
+    if (type === "object") {
+      const members = Object.entries(own.properties ?? {}).map(([name, member]) => [name, this.example(member, depth + 1)]);
+      return Object.fromEntries(members);
+    }
+    if (type === "array") return [this.example(own.items ?? {}, depth + 1)];
+    return plainExample(type, own.format);
+  }
+}
+
+/** Text of the description: paragraphs, and `code` between back quotes. */
+export function prose(words) {
+  const paragraphs = String(words).trim().split(/\n\s*\n/);
+  return make("div", { class: "prose" }, ...paragraphs.map((paragraph) => make("p", {}, ...inline(paragraph))));
+}
+
+function inline(paragraph) {
+  return paragraph.split(/(`[^`]+`)/).map((part) => {
+    return part.startsWith("`") && part.endsWith("`") && part.length > 2 ? make("code", { text: part.slice(1, -1) }) : part;
+  });
+}
+
+function joined(whole, part) {
+  return {
+    ...part,
+    ...whole,
+    properties: part.properties || whole.properties ? { ...part.properties, ...whole.properties } : undefined,
+    required: [...(part.required ?? []), ...(whole.required ?? [])],
+  };
+}
+
+function nameOf(schema) {
+  return typeof schema?.$ref === "string" ? schema.$ref.split("/").pop() : null;
+}
+
+function limitsOf(schema) {
+  const limits = ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "default"]
+    .filter((limit) => schema[limit] !== undefined)
+    .map((limit) => `${limit} ${JSON.stringify(schema[limit])}`);
+  return limits.length === 0 ? null : make("p", { class: "limits", text: limits.join(" · ") });
+}
+
+function plainExample(type, format) {
+  if (type === "integer" || type === "number") return 1;
+  if (type === "boolean") return true;
+  if (type === "null") return null;
+  return format === "date-time" ? "2026-01-31T08:00:00Z" : "text";
+}

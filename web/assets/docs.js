@@ -1,0 +1,249 @@
+// The API reader: the server's own description, made readable.
+import { call } from "./api.js";
+import { byId, make, show } from "./dom.js";
+import { onLanguage, say, sayWords, startLanguage } from "./i18n.js";
+import { complain } from "./notice.js";
+import { Schemas, prose } from "./docs-schema.js";
+
+const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"];
+const COPIED_MS = 1500;
+
+let description = null;
+let schemas = null;
+
+startLanguage();
+onLanguage(paintFilter);
+byId("filter").addEventListener("input", paintFilter);
+load();
+
+async function load() {
+  try {
+    const { data } = await call("GET", "/openapi.json", { anonymous: true });
+    description = data;
+  } catch (problem) {
+    complain(problem, load);
+    return;
+  }
+  schemas = new Schemas(description);
+  paint();
+}
+
+function paint() {
+  sayWords(byId("api-title"), description.info?.title ?? "");
+  sayWords(byId("api-version"), description.info?.version ?? "");
+  byId("api-description").replaceChildren(prose(description.info?.description ?? ""));
+  const groups = grouped();
+  byId("contents").replaceChildren(...groups.map(contentsOf));
+  byId("operations").replaceChildren(...groups.map(sectionOf));
+  byId("operations").removeAttribute("aria-busy");
+  byId("filter").disabled = false;
+  paintFilter();
+  // The browser looked for the address's target before it was here.
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+}
+
+/** The operations by their first tag, in the order of the description's own list of tags. */
+function grouped() {
+  const groups = new Map((description.tags ?? []).map((tag) => [tag.name, { ...tag, operations: [] }]));
+  for (const [path, item] of Object.entries(description.paths ?? {})) {
+    for (const method of METHODS.filter((name) => item[name])) {
+      const operation = item[method];
+      const name = operation.tags?.[0] ?? "";
+      if (!groups.has(name)) groups.set(name, { name, operations: [] });
+      const parameters = [...(item.parameters ?? []), ...(operation.parameters ?? [])].map((parameter) => schemas.resolve(parameter));
+      groups.get(name).operations.push({ ...operation, parameters, method, path, id: idOf(method, path) });
+    }
+  }
+  return [...groups.values()].filter((group) => group.operations.length > 0);
+}
+
+function idOf(method, path) {
+  return `${method}-${path.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "")}`;
+}
+
+function contentsOf(group) {
+  const links = group.operations.map((operation) =>
+    make(
+      "li",
+      { "data-operation": operation.id },
+      make("a", { href: `#${operation.id}` }, badge(operation.method), make("span", { text: operation.path })),
+    ),
+  );
+  return make("div", { class: "contents-group", "data-group": "" }, make("p", { class: "contents-title", text: group.name }), make("ul", {}, ...links));
+}
+
+function sectionOf(group) {
+  return make(
+    "section",
+    { class: "api-group", "data-group": "" },
+    make("h2", { text: group.name }),
+    group.description ? prose(group.description) : null,
+    ...group.operations.map(operationOf),
+  );
+}
+
+function operationOf(operation) {
+  return make(
+    "article",
+    { class: "operation card", id: operation.id, "data-operation": operation.id, "aria-labelledby": `${operation.id}-title` },
+    make(
+      "h3",
+      { class: "operation-title", id: `${operation.id}-title` },
+      badge(operation.method),
+      make("code", { text: operation.path }),
+    ),
+    operation.summary ? make("p", { class: "operation-summary", text: operation.summary }) : null,
+    operation.description ? prose(operation.description) : null,
+    access(operation),
+    parametersOf(operation),
+    requestOf(operation),
+    curlOf(operation),
+    responsesOf(operation),
+  );
+}
+
+function badge(method) {
+  return make("span", { class: `method method-${method}`, text: method.toUpperCase() });
+}
+
+function needsToken(operation) {
+  const security = operation.security ?? description.security ?? [];
+  return security.length > 0 && !security.some((choice) => Object.keys(choice).length === 0);
+}
+
+function access(operation) {
+  return make("p", { class: "access", say: needsToken(operation) ? "docs.needs_token" : "docs.needs_nothing" });
+}
+
+function parametersOf(operation) {
+  if (operation.parameters.length === 0) return null;
+  const items = operation.parameters.map((parameter) =>
+    make(
+      "li",
+      {},
+      make(
+        "div",
+        { class: "member" },
+        make("code", { class: "member-name", text: parameter.name }),
+        make("span", { class: "type", text: schemas.typeOf(parameter.schema ?? {}) }),
+        make("span", { class: "place", text: parameter.in }),
+        parameter.required ? make("span", { class: "required", say: "docs.required" }) : null,
+      ),
+      parameter.description ? prose(parameter.description) : null,
+    ),
+  );
+  return make("div", { class: "part" }, make("h4", { say: "docs.parameters" }), make("ul", { class: "members" }, ...items));
+}
+
+function requestOf(operation) {
+  const body = schemas.resolve(operation.requestBody ?? null);
+  const content = contentOf(body);
+  if (!content) return null;
+  return make(
+    "div",
+    { class: "part" },
+    make("h4", { say: "docs.body" }),
+    make("p", { class: "type", text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }),
+    schemas.tree(content.schema ?? {}),
+  );
+}
+
+function responsesOf(operation) {
+  const items = Object.entries(operation.responses ?? {}).map(([status, reference]) => {
+    const response = schemas.resolve(reference);
+    const content = contentOf(response);
+    return make(
+      "details",
+      { class: "response", open: status.startsWith("2") },
+      make(
+        "summary",
+        {},
+        make("span", { class: `status status-${status[0]}`, text: status }),
+        make("span", { text: String(response.description ?? "").split("\n")[0] }),
+      ),
+      content ? make("p", { class: "type", text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }) : null,
+      content ? schemas.tree(content.schema ?? {}) : null,
+      content ? exampleBlock(content) : null,
+    );
+  });
+  return items.length === 0 ? null : make("div", { class: "part" }, make("h4", { say: "docs.responses" }), ...items);
+}
+
+/** The first kind of content, JSON first, as `{type, schema, example}`. */
+function contentOf(part) {
+  const kinds = Object.entries(part?.content ?? {});
+  const found = kinds.find(([type]) => type.includes("json")) ?? kinds[0];
+  return found ? { ...found[1], type: found[0] } : null;
+}
+
+function exampleOf(content) {
+  if (content.example !== undefined) return content.example;
+  const named = Object.values(content.examples ?? {})[0];
+  if (named) return schemas.resolve(named).value;
+  return content.schema ? schemas.example(content.schema) : undefined;
+}
+
+function exampleBlock(content) {
+  const example = exampleOf(content);
+  if (example === undefined || !content.type.includes("json")) return null;
+  return make("pre", { tabindex: "0" }, make("code", { text: JSON.stringify(example, null, 2) }));
+}
+
+function curlOf(operation) {
+  const line = curlLine(operation);
+  const copy = make("button", { class: "copy", type: "button", say: "docs.copy" });
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(line);
+    say(copy, "docs.copied");
+    setTimeout(() => say(copy, "docs.copy"), COPIED_MS);
+  });
+  return make(
+    "div",
+    { class: "part curl" },
+    make("h4", { say: "docs.try" }),
+    make("pre", { tabindex: "0" }, make("code", { text: line })),
+    navigator.clipboard ? copy : null,
+  );
+}
+
+function curlLine(operation) {
+  const method = operation.method === "get" ? [] : [`-X ${operation.method.toUpperCase()}`];
+  const token = needsToken(operation) ? [`-H "Authorization: Bearer $TOKEN"`] : [];
+  const content = contentOf(schemas.resolve(operation.requestBody ?? null));
+  const body = content ? [`-H ${quoted(`Content-Type: ${content.type}`)}`, `-d ${quoted(bodyText(content))}`] : [];
+  return ["curl", ...method, quoted(addressOf(operation)), ...token, ...body].join(" \\\n  ");
+}
+
+function bodyText(content) {
+  const example = exampleOf(content);
+  return typeof example === "string" ? example : JSON.stringify(example ?? {});
+}
+
+function addressOf(operation) {
+  const valueOf = (parameter) => parameter.example ?? schemas.resolve(parameter.schema ?? {}).example ?? `{${parameter.name}}`;
+  const path = operation.parameters
+    .filter((parameter) => parameter.in === "path")
+    .reduce((text, parameter) => text.replace(`{${parameter.name}}`, String(valueOf(parameter))), operation.path);
+  const query = operation.parameters
+    .filter((parameter) => parameter.in === "query" && parameter.required)
+    .map((parameter) => `${parameter.name}=${valueOf(parameter)}`)
+    .join("&");
+  return `${location.origin}${path}${query ? `?${query}` : ""}`;
+}
+
+/** Quoted for a shell. */
+function quoted(words) {
+  return `'${String(words).replace(/'/g, `'\\''`)}'`;
+}
+
+function paintFilter() {
+  const wanted = byId("filter").value.trim().toLowerCase();
+  for (const element of document.querySelectorAll("[data-operation]")) {
+    const words = (document.getElementById(element.dataset.operation)?.textContent ?? "").toLowerCase();
+    show(element, words.includes(wanted));
+  }
+  for (const group of document.querySelectorAll("[data-group]")) {
+    show(group, group.querySelector("[data-operation]:not([hidden])") !== null);
+  }
+  show(byId("nothing-found"), wanted !== "" && document.querySelector("[data-operation]:not([hidden])") === null);
+}

@@ -1,0 +1,75 @@
+// The payment guide: what was selected, what it costs, and the ways to pay for it.
+import { call, callPublic, newKey } from "./api.js";
+import { signedIn, startAccount } from "./account.js";
+import { byId, show, whileBusy } from "./dom.js";
+import { say, sayWords, startLanguage } from "./i18n.js";
+import { isNothing, money } from "./money.js";
+
+const selectionId = decodeURIComponent(location.pathname.split("/").filter(Boolean).pop() ?? "");
+/** Kept until the order is answered, so that a repeat after a lost answer is the same command. */
+let key = null;
+
+startLanguage();
+startAccount(start);
+byId("pay-alipay").addEventListener("click", () => whileBusy(byId("pay-alipay"), () => signedIn("sign_in.then_pay", order)));
+start();
+
+function start() {
+  show(byId("guide"), false);
+  signedIn("sign_in.then_pay", load);
+}
+
+async function load() {
+  const { data: selection } = await call("GET", `/api/v1/course-selections/${encodeURIComponent(selectionId)}`, { after: true });
+  sayWords(byId("selection-id"), selection.selection_id);
+  sayWords(byId("price"), priceOf(selection));
+  paintStatus(selection);
+  show(byId("guide"), true);
+  await paintCourse(selection.course_id);
+}
+
+function priceOf({ price_text: amountText, price_amount: amount, currency }) {
+  return money({ amountText, amount, currency });
+}
+
+function paintStatus(selection) {
+  const payable = selection.charge === "paid" && selection.status === "unpaid" && !isNothing(selection.price_amount);
+  show(byId("methods"), payable);
+  show(byId("settled"), !payable);
+  if (payable) return;
+  const open = selection.status === "active";
+  say(byId("settled-words"), open ? "guide.already_open" : "guide.ended");
+  say(byId("settled-link"), open ? "guide.to_courses" : "guide.to_shop");
+  byId("settled-link").href = open ? "/courses" : "/";
+}
+
+/** The title is only for reading; paying does not wait for it. */
+async function paintCourse(courseId) {
+  sayWords(byId("course-title"), courseId);
+  try {
+    const { data: course } = await callPublic("GET", `/api/v1/products/${encodeURIComponent(courseId)}`);
+    sayWords(byId("course-title"), course.title);
+    sayWords(byId("course-description"), course.description ?? "");
+  } catch (problem) {
+    console.warn("the course could not be read", problem.code);
+  }
+}
+
+async function order() {
+  key ??= newKey();
+  const body = { source: "course_selection", selection_id: selectionId, client: "web" };
+  let answer;
+  try {
+    answer = await call("POST", "/api/v1/orders", { body, key });
+  } catch (problem) {
+    if (!problem.unknown) key = null;
+    throw problem;
+  }
+  key = null;
+  location.assign(answer.data.checkout_url);
+}
+
+// Coming back from the checkout: the selection may be paid by now.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) start();
+});
