@@ -47,13 +47,11 @@ impl Commands {
         if !replayed {
             at_revision(&standing, if_match)?;
         }
-        let context = self.context(caller, correlation_id);
+        let context = Context::of_caller(caller, correlation_id);
         let cancel = || OrderCommand::Cancel { reason: reason.clone() };
         let executed = self
             .orders
-            .execute(&stream_id, &context, |order| {
-                Ok::<_, OrderRejection>(with_key(Order::decide(order, cancel())?, order, key, None))
-            })
+            .execute(&stream_id, &context, |order| Ok::<_, OrderRejection>(with_key(Order::decide(order, cancel())?, order, key, None)))
             .await?;
         if executed.standing.state.status == OrderStatus::Closing {
             self.drive_closing(&context, &executed.standing.state).await?;

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::Channel;
+use domain::order::Attempt;
 use gateway::Gateway;
 
 /// A channel that the configuration names.
@@ -16,6 +17,13 @@ pub struct ConfiguredChannel {
     pub notify_url: String,
     /// How long a code can be scanned, at the most.
     pub code_life: TimeDelta,
+}
+
+impl ConfiguredChannel {
+    /// A wish to pay through it.
+    pub(crate) fn wish(&self, channel: Channel, now: DateTime<Utc>) -> Attempt {
+        Attempt { channel, product_code: self.product_code.clone(), notify_url: self.notify_url.clone(), now }
+    }
 }
 
 /// The channels that can be paid through.

@@ -174,8 +174,7 @@ pub(crate) async fn create_pay_record(
 ) -> Result<Response, Problem> {
     let order_id = opened(&api, &token)?;
     let channel = channel_word(&body.channel)?;
-    let attempted =
-        api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, None, None, correlation_id).await?;
+    let attempted = api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, None, None, correlation_id).await?;
     attempt_answer(&api, &attempted)
 }
 

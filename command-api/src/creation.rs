@@ -38,7 +38,7 @@ struct NaturalKey {
 enum ClaimStanding {
     Missing,
     Live(Position),
-    Over,
+    Over(Position),
 }
 
 impl Commands {
@@ -81,7 +81,13 @@ impl Commands {
                 let position = self.position_of(&claimed.intent, resource_id).await?;
                 Created { resource_id: resource_id.clone(), is_new: false, replayed: true, position }
             }
-            None => self.finish(context, claimed.intent.clone(), Some(key)).await?,
+            None => match self.claim_standing(&claimed.intent).await? {
+                // Once made it is this key's for ever, even where it has ended and another has its natural key since.
+                ClaimStanding::Live(position) | ClaimStanding::Over(position) => {
+                    Created { resource_id: claimed.intent.resource_id(), is_new: true, replayed: true, position }
+                }
+                ClaimStanding::Missing => self.finish(context, claimed.intent.clone(), Some(key)).await?,
+            },
         };
         Ok(Some(Created { replayed: true, ..created }))
     }
@@ -120,7 +126,7 @@ impl Commands {
         wished: &Intent,
     ) -> Result<Option<Created>, CommandFailure> {
         let standing = self.claim_standing(&claimed.intent).await?;
-        if matches!(standing, ClaimStanding::Over) {
+        if matches!(standing, ClaimStanding::Over(_)) {
             return Ok(None);
         }
         if claimed.request_hash != natural.content_hash || !same_owner(&claimed.intent, wished) {
@@ -131,7 +137,7 @@ impl Commands {
                 Created { resource_id: claimed.intent.resource_id(), is_new: false, replayed: false, position }
             }
             // Whoever claimed has not made it yet, or has died before: either of us may.
-            ClaimStanding::Missing | ClaimStanding::Over => self.made(context, &claimed.intent, false).await?,
+            ClaimStanding::Missing | ClaimStanding::Over(_) => self.made(context, &claimed.intent, false).await?,
         };
         Ok(Some(created))
     }
@@ -158,12 +164,7 @@ impl Commands {
     }
 
     /// Has the caller's key answer with what exists already.
-    async fn redirected(
-        &self,
-        context: &Context,
-        caller_key: Option<&CallerKey>,
-        created: Created,
-    ) -> Result<Created, CommandFailure> {
+    async fn redirected(&self, context: &Context, caller_key: Option<&CallerKey>, created: Created) -> Result<Created, CommandFailure> {
         if let Some(key) = caller_key {
             let redirect = || IdempotencyCommand::Redirect { resource_id: created.resource_id.clone() };
             let stream_id = streams::idempotency(&key.key_hash);
@@ -208,7 +209,7 @@ impl Commands {
                 let standing = self.orders.load(&streams::order(draft.order_id)).await?;
                 Ok(match standing.state.status {
                     OrderStatus::Uncreated => ClaimStanding::Missing,
-                    status if status.ended_unpaid() => ClaimStanding::Over,
+                    status if status.ended_unpaid() => ClaimStanding::Over(standing.position),
                     _ => ClaimStanding::Live(standing.position),
                 })
             }
@@ -216,7 +217,9 @@ impl Commands {
                 let standing = self.selections.load(&streams::course_selection(selected.selection_id)).await?;
                 Ok(match &standing.state.selected {
                     None => ClaimStanding::Missing,
-                    Some(selected) if self.selection_status(selected).await? == SelectionStatus::Ended => ClaimStanding::Over,
+                    Some(selected) if self.selection_status(selected).await? == SelectionStatus::Ended => {
+                        ClaimStanding::Over(standing.position)
+                    }
                     Some(_) => ClaimStanding::Live(standing.position),
                 })
             }
@@ -268,10 +271,9 @@ fn natural_key(intent: &Intent) -> Option<NaturalKey> {
         Intent::Order(draft) => match draft.source {
             OrderSource::Product => None,
             // A selection is the whole of what the buyer says; prices are ours and may have changed since.
-            OrderSource::CourseSelection => Some(NaturalKey {
-                key_hash: business_key("", &draft.order_type, &draft.out_business_id),
-                content_hash: streams::hash(&[]),
-            }),
+            OrderSource::CourseSelection => {
+                Some(NaturalKey { key_hash: business_key("", &draft.order_type, &draft.out_business_id), content_hash: streams::hash(&[]) })
+            }
             OrderSource::Business => Some(NaturalKey {
                 key_hash: business_key(draft.service.as_deref().unwrap_or_default(), &draft.order_type, &draft.out_business_id),
                 content_hash: content_hash(draft),

@@ -1,10 +1,10 @@
 use chassis::problem::{Code, Problem};
+use domain::course_selection::CourseSelectionRejection;
 use domain::idempotency::IdempotencyRejection;
 use domain::order::OrderRejection;
 use domain::pay_record::PayRecordRejection;
-use domain::unknown_capture::UnknownCaptureRejection;
-use domain::course_selection::CourseSelectionRejection;
 use domain::stored::StoredFormError;
+use domain::unknown_capture::UnknownCaptureRejection;
 use event_store::{AppendError, ReadError, StreamId};
 use gateway::GatewayError;
 use storefront::StorefrontError;

@@ -9,6 +9,7 @@ use event_store::{AppendError, EventStore, ExpectedRevision, Metadata, NewEvent,
 use lru::LruCache;
 use uuid::Uuid;
 
+use crate::caller::Caller;
 use crate::streams::Aggregate;
 
 /// How often a decision is made anew because the stream had moved.
@@ -33,6 +34,20 @@ pub struct Context {
     pub source: &'static str,
     /// Where its events' ids come from.
     pub event_ids: EventIds,
+}
+
+const SOURCE: &str = "command-api";
+
+impl Context {
+    /// What a caller's command says of itself in its events.
+    pub(crate) fn of_caller(caller: &Caller, correlation_id: Uuid) -> Self {
+        Self { correlation_id, causation_id: None, actor: caller.actor(), source: SOURCE, event_ids: EventIds::Fresh }
+    }
+
+    /// What is recorded because a wallet told it.
+    pub(crate) fn of_channel(wallet: &str, correlation_id: Uuid) -> Self {
+        Self { correlation_id, causation_id: None, actor: format!("channel:{wallet}"), source: SOURCE, event_ids: EventIds::Fresh }
+    }
 }
 
 /// Where the ids of new events come from.
@@ -209,12 +224,8 @@ impl<A: Aggregate> Handler<A> {
             }
         };
         let state = events.iter().fold(A::clone(&standing.state), A::evolve);
-        let standing = Standing {
-            state: Arc::new(state),
-            revision: Some(appended.last_revision),
-            position: appended.last_position(),
-            last_event_id,
-        };
+        let standing =
+            Standing { state: Arc::new(state), revision: Some(appended.last_revision), position: appended.last_position(), last_event_id };
         self.keep(stream_id, &standing);
         Ok(Some(standing))
     }

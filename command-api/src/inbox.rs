@@ -146,3 +146,6 @@ impl NoticeInbox for MemoryInbox {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

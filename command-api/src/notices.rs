@@ -52,10 +52,14 @@ impl NoticeVerdict {
 
 impl Commands {
     /// Takes a notification of Alipay's; answers what was made of it and what goes back. Errors: it could not be made durable; the channel must send it again.
-    pub async fn take_alipay_notice(&self, raw: RawNotification, correlation_id: Uuid) -> Result<(NoticeVerdict, NotificationReply), CommandFailure> {
+    pub async fn take_alipay_notice(
+        &self,
+        raw: RawNotification,
+        correlation_id: Uuid,
+    ) -> Result<(NoticeVerdict, NotificationReply), CommandFailure> {
         let received_at = self.now();
         let gateway = self.alipay_gateway()?;
-        let context = self.channel_context(ALIPAY, correlation_id);
+        let context = Context::of_channel(ALIPAY, correlation_id);
         let read = gateway.read_notification(&raw, received_at);
         let verdict = match &read {
             Ok(notification) => self.take(&context, notification, received_at).await?,
@@ -126,7 +130,9 @@ impl Commands {
                 Ok(NoticeVerdict::Recorded)
             }
             Ok(News::Refunded { .. }) if !record.captures.is_empty() => Ok(NoticeVerdict::Nothing),
-            Ok(News::Refunded { .. } | News::Unclear) => self.believe_only_a_query(context, pay_no, notification, NoticeVerdict::Unconfirmed).await,
+            Ok(News::Refunded { .. } | News::Unclear) => {
+                self.believe_only_a_query(context, pay_no, notification, NoticeVerdict::Unconfirmed).await
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::caller::{Caller, CallerKey};
 use crate::creation::Created;
 use crate::failure::CommandFailure;
-use crate::handler::Standing;
+use crate::handler::{Context, Standing};
 use crate::service::Commands;
 use crate::streams;
 
@@ -80,7 +80,7 @@ impl Commands {
         key: Option<&CallerKey>,
         correlation_id: Uuid,
     ) -> Result<(Created, Standing<Order>), CommandFailure> {
-        let context = self.context(caller, correlation_id);
+        let context = Context::of_caller(caller, correlation_id);
         let created = self.create(&context, key, self.order_draft(caller, request)).await?;
         let order_id: OrderId = created.resource_id.parse().map_err(|_| CommandFailure::Broken("an order's number is none"))?;
         let standing = self.orders.load(&streams::order(order_id)).await?;
@@ -182,9 +182,9 @@ impl Commands {
         currency: Currency,
         client: Client,
     ) -> Result<OrderDraft, CommandFailure> {
-        let sum = items.iter().try_fold(Money::zero(currency), |sum, item| {
-            sum.checked_add(item.unit_price_amount.of(currency).checked_mul(item.quantity)?)
-        });
+        let sum = items
+            .iter()
+            .try_fold(Money::zero(currency), |sum, item| sum.checked_add(item.unit_price_amount.of(currency).checked_mul(item.quantity)?));
         let amount = sum.map_err(|_| invalid("items", "out_of_range", "The order's sum is too large."))?.minor_units();
         let order_id = self.ports.order_ids.next_order_id(self.now()).await?;
         Ok(OrderDraft {

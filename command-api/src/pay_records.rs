@@ -1,6 +1,6 @@
 //! Beginning to pay: the intent, the channel, the outcome.
 
-use domain::order::{Attempt, IdempotencyKeyRecorded, Order, OrderCommand, OrderRejection, OrderStreamEvent};
+use domain::order::{IdempotencyKeyRecorded, Order, OrderCommand, OrderRejection, OrderStreamEvent};
 use domain::pay_record::{PayRecord, PayRecordEvent, PayRecordStatus};
 use domain::{Channel, Decider, OrderId, PayNo};
 use gateway::{GatewayError, PrecreateRequest};
@@ -46,7 +46,12 @@ pub(crate) fn at_revision<A>(standing: &Standing<A>, expected: Option<u64>) -> R
 }
 
 /// The events of a decision with the caller's key beside them, so that a repeat is recognised.
-pub(crate) fn with_key(events: Vec<OrderStreamEvent>, order: &Order, key: Option<&CallerKey>, pay_no: Option<PayNo>) -> Vec<OrderStreamEvent> {
+pub(crate) fn with_key(
+    events: Vec<OrderStreamEvent>,
+    order: &Order,
+    key: Option<&CallerKey>,
+    pay_no: Option<PayNo>,
+) -> Vec<OrderStreamEvent> {
     let mut events = events;
     if let Some(key) = key
         && order.keys.get(&key.key_hash).is_none_or(|used| used.pay_no != pay_no)
@@ -82,7 +87,7 @@ impl Commands {
         if !live && !configured.gateway.available() {
             return Err(CommandFailure::ChannelUnavailable);
         }
-        let context = self.context(caller, correlation_id);
+        let context = Context::of_caller(caller, correlation_id);
         let attempted = self.issue(&context, order_id, channel, configured, key).await?;
         if attempted.is_new { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
     }
@@ -124,7 +129,7 @@ impl Commands {
         key: Option<&CallerKey>,
     ) -> Result<Attempted, CommandFailure> {
         let now = self.now();
-        let wish = self.attempt_wish(channel, configured, now);
+        let wish = configured.wish(channel, now);
         let executed = self
             .orders
             .execute(&streams::order(order_id), context, |order| {
@@ -137,11 +142,6 @@ impl Commands {
         let pay_no = new_pay_no.or_else(|| live_pay_no(&executed.standing.state, channel));
         let pay_no = pay_no.ok_or(CommandFailure::Broken("an attempt led to no pay record"))?;
         Ok(Attempted { pay_no, order: executed.standing, is_new: new_pay_no.is_some(), replayed: false })
-    }
-
-    /// A wish to pay through a configured channel.
-    pub(crate) fn attempt_wish(&self, channel: Channel, configured: &ConfiguredChannel, now: chrono::DateTime<chrono::Utc>) -> Attempt {
-        Attempt { channel, product_code: configured.product_code.clone(), notify_url: configured.notify_url.clone(), now }
     }
 
     /// Asks the channel for the code of an attempt just issued, and records what it says. Nothing is known where it does

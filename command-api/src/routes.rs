@@ -3,6 +3,7 @@
 mod notify;
 mod orders;
 mod pay_records;
+mod role;
 mod selections;
 
 use std::sync::Arc;

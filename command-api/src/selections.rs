@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::caller::{Caller, CallerKey};
 use crate::creation::Created;
 use crate::failure::CommandFailure;
-use crate::handler::Standing;
+use crate::handler::{Context, Standing};
 use crate::orders::invalid;
 use crate::service::Commands;
 use crate::streams;
@@ -23,10 +23,9 @@ impl Commands {
         key: Option<&CallerKey>,
         correlation_id: Uuid,
     ) -> Result<(Created, Standing<CourseSelection>), CommandFailure> {
-        let context = self.context(&Caller::Buyer(buyer_id.clone()), correlation_id);
+        let context = Context::of_caller(&Caller::Buyer(buyer_id.clone()), correlation_id);
         let created = self.create(&context, key, self.selection_draft(buyer_id, course_id)).await?;
-        let selection_id: SelectionId =
-            created.resource_id.parse().map_err(|_| CommandFailure::Broken("a selection's number is none"))?;
+        let selection_id: SelectionId = created.resource_id.parse().map_err(|_| CommandFailure::Broken("a selection's number is none"))?;
         let standing = self.selections.load(&streams::course_selection(selection_id)).await?;
         Ok((created, standing))
     }

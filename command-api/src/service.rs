@@ -11,9 +11,8 @@ use event_store::EventStore;
 use storefront::catalogue::Catalogue;
 use storefront::order_ids::OrderIdSource;
 
-use crate::caller::Caller;
 use crate::channels::Channels;
-use crate::handler::{Context, EventIds, Handler};
+use crate::handler::Handler;
 use crate::inbox::NoticeInbox;
 
 /// What the commands are given of the outside.
@@ -53,8 +52,6 @@ pub struct Commands {
     pub(crate) unknown_captures: Arc<Handler<UnknownCapture>>,
 }
 
-const SOURCE: &str = "command-api";
-
 impl Commands {
     /// The commands over these ports.
     pub fn new(ports: Ports, config: CommandConfig) -> Self {
@@ -72,17 +69,6 @@ impl Commands {
     /// The time.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.ports.clock.now()
-    }
-
-    /// What a caller's command says of itself in its events.
-    pub(crate) fn context(&self, caller: &Caller, correlation_id: uuid::Uuid) -> Context {
-        Context { correlation_id, causation_id: None, actor: caller.actor(), source: SOURCE, event_ids: EventIds::Fresh }
-    }
-
-    /// The same for what a channel tells us.
-    pub(crate) fn channel_context(&self, wallet: &str, correlation_id: uuid::Uuid) -> Context {
-        let actor = format!("channel:{wallet}");
-        Context { correlation_id, causation_id: None, actor, source: SOURCE, event_ids: EventIds::Fresh }
     }
 
     /// Cuts to whole seconds, which is all that a channel's expiry can say.

@@ -34,7 +34,7 @@ impl Commands {
             return if used.0.request_hash == used.1.request_hash { Ok((standing, true)) } else { Err(CommandFailure::KeyReused) };
         }
         at_revision(&standing, if_match)?;
-        let context = self.context(caller, correlation_id);
+        let context = Context::of_caller(caller, correlation_id);
         if !matches!(record.status, PayRecordStatus::Confirmed | PayRecordStatus::Failed | PayRecordStatus::Surplus) {
             self.settle_by_query(&context, pay_no).await?;
         }

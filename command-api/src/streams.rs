@@ -38,23 +38,23 @@ aggregate!(UnknownCapture, UnknownCaptureEvent);
 
 /// The stream of an order and its pay records.
 pub fn order(order_id: OrderId) -> StreamId {
-    visible(format!("order-{order_id}"))
+    visible(&format!("order-{order_id}"))
 }
 
 /// The stream of a course selection.
 pub fn course_selection(selection_id: SelectionId) -> StreamId {
-    visible(format!("course_selection-{selection_id}"))
+    visible(&format!("course_selection-{selection_id}"))
 }
 
 /// The stream of a key with this hash.
 pub fn idempotency(key_hash: &str) -> StreamId {
-    visible(format!("idempotency-{key_hash}"))
+    visible(&format!("idempotency-{key_hash}"))
 }
 
 /// The stream of a capture that matches no pay record. A channel's number that is no plain word is hashed.
 pub fn unknown_capture(wallet: &str, trade_no: &str) -> StreamId {
     StreamId::parse(&format!("unknown_capture-{wallet}-{trade_no}"))
-        .unwrap_or_else(|| visible(format!("unknown_capture-{wallet}-{}", hash(&[trade_no]))))
+        .unwrap_or_else(|| visible(&format!("unknown_capture-{wallet}-{}", hash(&[trade_no]))))
 }
 
 /// SHA-256 over `parts`, each with its length before it so that no two lists have the same bytes; lower-case hex.
@@ -64,9 +64,9 @@ pub fn hash(parts: &[&str]) -> String {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", hasher.finalize())
 }
 
-fn visible(name: String) -> StreamId {
-    StreamId::parse(&name).unwrap_or_else(|| unreachable!("ids and hashes are short visible text: {name}"))
+fn visible(name: &str) -> StreamId {
+    StreamId::parse(name).unwrap_or_else(|| unreachable!("ids and hashes are short visible text: {name}"))
 }

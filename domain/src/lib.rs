@@ -11,6 +11,8 @@ pub mod money;
 pub mod order;
 pub mod pay_record;
 pub mod published;
+#[cfg(test)]
+mod scenario;
 mod schema;
 pub mod stored;
 pub mod unknown_capture;

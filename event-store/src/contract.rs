@@ -39,26 +39,26 @@ pub trait Place: Send + Sync {
 
 /// Runs the whole suite, each check on a place that `make` makes. Must be called on a Tokio runtime of several threads.
 pub async fn run<P: Place>(make: impl AsyncFn() -> P) {
-    eprintln!("appending::expectations_are_held"); let t = std::time::Instant::now(); appending::expectations_are_held(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("appending::conflicts_say_where_the_stream_is"); let t = std::time::Instant::now(); appending::conflicts_say_where_the_stream_is(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("appending::what_cannot_be_written_is_refused"); let t = std::time::Instant::now(); appending::what_cannot_be_written_is_refused(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("appending::an_id_names_one_event"); let t = std::time::Instant::now(); appending::an_id_names_one_event(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("appending::what_is_written_is_read_exactly"); let t = std::time::Instant::now(); appending::what_is_written_is_read_exactly(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("appending::times_never_fall"); let t = std::time::Instant::now(); appending::times_never_fall(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("repeating::a_repeat_answers_the_first_result"); let t = std::time::Instant::now(); repeating::a_repeat_answers_the_first_result(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("repeating::repeats_at_once_answer_one_result"); let t = std::time::Instant::now(); repeating::repeats_at_once_answer_one_result(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("repeating::a_repeat_after_a_restart_answers_the_first_result"); let t = std::time::Instant::now(); repeating::a_repeat_after_a_restart_answers_the_first_result(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("repeating::what_only_looks_like_a_repeat_is_a_conflict"); let t = std::time::Instant::now(); repeating::what_only_looks_like_a_repeat_is_a_conflict(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("reading::an_unknown_stream_is_empty"); let t = std::time::Instant::now(); reading::an_unknown_stream_is_empty(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("reading::pages_resume_anywhere"); let t = std::time::Instant::now(); reading::pages_resume_anywhere(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("reading::pages_may_be_large"); let t = std::time::Instant::now(); reading::pages_may_be_large(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("reading::filters_admit_what_they_say"); let t = std::time::Instant::now(); reading::filters_admit_what_they_say(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("reading::followers_are_woken"); let t = std::time::Instant::now(); reading::followers_are_woken(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("concurrent::one_stream_holds_under_many_writers"); let t = std::time::Instant::now(); concurrent::one_stream_holds_under_many_writers(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("concurrent::a_conflict_fails_its_caller_alone"); let t = std::time::Instant::now(); concurrent::a_conflict_fails_its_caller_alone(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("concurrent::a_reader_sees_no_late_arrival"); let t = std::time::Instant::now(); concurrent::a_reader_sees_no_late_arrival(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("concurrent::dropped_appends_are_whole_or_absent"); let t = std::time::Instant::now(); concurrent::dropped_appends_are_whole_or_absent(&make().await).await; eprintln!("   {:?}", t.elapsed());
-    eprintln!("concurrent::a_restart_in_the_middle_loses_no_answer"); let t = std::time::Instant::now(); concurrent::a_restart_in_the_middle_loses_no_answer(&make().await).await; eprintln!("   {:?}", t.elapsed());
+    appending::expectations_are_held(&make().await).await;
+    appending::conflicts_say_where_the_stream_is(&make().await).await;
+    appending::what_cannot_be_written_is_refused(&make().await).await;
+    appending::an_id_names_one_event(&make().await).await;
+    appending::what_is_written_is_read_exactly(&make().await).await;
+    appending::times_never_fall(&make().await).await;
+    repeating::a_repeat_answers_the_first_result(&make().await).await;
+    repeating::repeats_at_once_answer_one_result(&make().await).await;
+    repeating::a_repeat_after_a_restart_answers_the_first_result(&make().await).await;
+    repeating::what_only_looks_like_a_repeat_is_a_conflict(&make().await).await;
+    reading::an_unknown_stream_is_empty(&make().await).await;
+    reading::pages_resume_anywhere(&make().await).await;
+    reading::pages_may_be_large(&make().await).await;
+    reading::filters_admit_what_they_say(&make().await).await;
+    reading::followers_are_woken(&make().await).await;
+    concurrent::one_stream_holds_under_many_writers(&make().await).await;
+    concurrent::a_conflict_fails_its_caller_alone(&make().await).await;
+    concurrent::a_reader_sees_no_late_arrival(&make().await).await;
+    concurrent::dropped_appends_are_whole_or_absent(&make().await).await;
+    concurrent::a_restart_in_the_middle_loses_no_answer(&make().await).await;
 }
 
 fn stream(name: &str) -> StreamId {

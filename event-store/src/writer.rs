@@ -107,12 +107,13 @@ async fn run(mut adapter: impl WriteBatch, queue: mpsc::Receiver<Command>, mut c
     let mut waiting = Waiting::new(queue);
     loop {
         tokio::select! {
+            // The end first: under steady load there is always something waiting.
             biased;
-            some = waiting.wait() => if !some { return },
             _ = closing.changed(), if !waiting.is_closed() => {
                 waiting.close();
                 continue;
             }
+            some = waiting.wait() => if !some { return },
         }
         let batch = waiting.gather();
         if batch.is_empty() {

@@ -65,3 +65,6 @@ impl Checkpoint {
         Ok(*stored)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,13 +66,8 @@ impl LogFeed {
 
 /// The types of all events that this version writes; what else is met was written by another one.
 fn known_types() -> impl Iterator<Item = &'static str> {
-    let stored = [
-        OrderEvent::STORED,
-        PayRecordEvent::STORED,
-        CourseSelectionEvent::STORED,
-        IdempotencyEvent::STORED,
-        UnknownCaptureEvent::STORED,
-    ];
+    let stored =
+        [OrderEvent::STORED, PayRecordEvent::STORED, CourseSelectionEvent::STORED, IdempotencyEvent::STORED, UnknownCaptureEvent::STORED];
     stored.into_iter().flatten().map(|(name, _)| *name)
 }
 
@@ -101,3 +96,6 @@ impl LogFeed {
         self.known.contains(event_type) || self.wanted.contains(event_type)
     }
 }
+
+#[cfg(test)]
+mod tests;

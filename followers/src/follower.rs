@@ -126,3 +126,6 @@ impl Follower for FeedFollower {
         Ok(self.feed.lag(checkpoint.position).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

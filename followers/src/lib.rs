@@ -9,6 +9,8 @@ mod follower;
 mod lease;
 mod metric;
 mod run;
+#[cfg(test)]
+mod testing;
 
 pub use checkpoint::{AdvanceError, Checkpoint, Overtaken};
 pub use effect::{Applied, Effect, EffectError};

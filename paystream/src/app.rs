@@ -186,7 +186,11 @@ impl Parts {
             clock: self.clock(),
             pay_url: Arc::new(move |pay_no| links.pay_url(pay_no)),
         });
-        query_api::routes(state).merge(storefront::routes::read_routes(self.shop())).merge(web::router(if self.settings.demo { web::DemoAccounts::Offered } else { web::DemoAccounts::Absent }))
+        query_api::routes(state).merge(storefront::routes::read_routes(self.shop())).merge(web::router(if self.settings.demo {
+            web::DemoAccounts::Offered
+        } else {
+            web::DemoAccounts::Absent
+        }))
     }
 
     fn shop(&self) -> RouteState {

@@ -50,8 +50,8 @@ pub(crate) async fn run(config: &Path, roles: &[String]) -> Result<(), Trouble> 
         if parts.settings.demo {
             storefront::demo::load(&parts.state, port.now()).await?;
         }
-        let (routes, checks) = parts.join(alipay, &mut background, readiness).await?;
-        router = router.merge(routes);
+        let (of_roles, checks) = parts.join(alipay, &mut background, readiness).await?;
+        router = router.merge(of_roles);
         readiness = checks;
         log = Some(parts.log.clone());
         welcome(&parts.settings);
@@ -123,7 +123,7 @@ fn welcome(settings: &Settings) {
     println!("  API docs  {url}/docs         (the document itself: {url}/openapi.json)");
     println!("  data      {}", settings.data.display());
     if settings.demo {
-        println!("  sign in   alice or bob, password {}", storefront::demo::PASSWORD);
+        println!("  sign in   as alice or bob, with the buttons in the shop");
     }
     println!("  a token   paystream token --sub alice --role buyer");
 }

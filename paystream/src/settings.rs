@@ -103,8 +103,8 @@ impl Settings {
     }
 
     fn of(typed: &Typed, roles: &[String]) -> Result<Self, SettingError> {
-        let listen: SocketAddr =
-            parsed(typed, variables::LISTEN, "an address and a port, for instance 127.0.0.1:8080")?.unwrap_or(([127, 0, 0, 1], 8080).into());
+        let listen: SocketAddr = parsed(typed, variables::LISTEN, "an address and a port, for instance 127.0.0.1:8080")?
+            .unwrap_or(([127, 0, 0, 1], 8080).into());
         let data = PathBuf::from(typed.get(variables::DATA).unwrap_or("./data"));
         let live = live_alipay(typed)?;
         let sandbox_url = typed.get(variables::SANDBOX_URL).map(|url| url.trim_end_matches('/').to_owned());
@@ -217,7 +217,9 @@ fn path(typed: &Typed, variable: &'static str, data: &Path, default: &str) -> Pa
 fn store_url(typed: &Typed, variable: &'static str, data: &Path, file: &str) -> Result<DatabaseUrl, SettingError> {
     match typed.get(variable) {
         None => Ok(DatabaseUrl::sqlite(data.join(file))),
-        Some(url) => DatabaseUrl::parse(url).map_err(|_| invalid(variable, "sqlite:<path> or postgres://<user>:<password>@<host>/<database>")),
+        Some(url) => {
+            DatabaseUrl::parse(url).map_err(|_| invalid(variable, "sqlite:<path> or postgres://<user>:<password>@<host>/<database>"))
+        }
     }
 }
 
@@ -239,27 +241,24 @@ fn chosen_roles(typed: &Typed, command_line: &[String], no_own_sandbox: bool) ->
         .iter()
         .map(|name| {
             let known = Role::ALL.into_iter().find(|(_, word)| word == name).map(|(role, _)| role);
-            known.ok_or_else(|| invalid(variables::ROLES, format!("{name} is none of command-api, query-api, projections, process-managers, sandbox")))
+            known.ok_or_else(|| {
+                invalid(variables::ROLES, format!("{name} is none of command-api, query-api, projections, process-managers, sandbox"))
+            })
         })
         .collect()
 }
 
 /// Alipay's live configuration: all of it or none.
 fn live_alipay(typed: &Typed) -> Result<Option<AlipaySettings>, SettingError> {
-    const REQUIRED: [&str; 4] = [
-        variables::ALIPAY_APP_ID,
-        variables::ALIPAY_SELLER_ID,
-        variables::ALIPAY_APP_PRIVATE_KEY_FILE,
-        variables::ALIPAY_PUBLIC_KEY_FILES,
-    ];
+    const REQUIRED: [&str; 4] =
+        [variables::ALIPAY_APP_ID, variables::ALIPAY_SELLER_ID, variables::ALIPAY_APP_PRIVATE_KEY_FILE, variables::ALIPAY_PUBLIC_KEY_FILES];
     const OPTIONAL: [&str; 2] = [variables::ALIPAY_GATEWAY_URL, variables::ALIPAY_PRODUCT_CODE];
     if REQUIRED.iter().chain(&OPTIONAL).all(|variable| typed.get(variable).is_none()) {
         return Ok(None);
     }
     let required = |variable: &'static str| typed.get(variable).ok_or(SettingError::Missing { variable });
-    let read = |variable: &'static str, path: &str| {
-        std::fs::read_to_string(path).map_err(|source| SettingError::KeyFile { variable, source })
-    };
+    let read =
+        |variable: &'static str, path: &str| std::fs::read_to_string(path).map_err(|source| SettingError::KeyFile { variable, source });
     let private_key = read(variables::ALIPAY_APP_PRIVATE_KEY_FILE, required(variables::ALIPAY_APP_PRIVATE_KEY_FILE)?)?;
     let public_keys = list(Some(required(variables::ALIPAY_PUBLIC_KEY_FILES)?));
     let settings = AlipaySettings {
@@ -267,10 +266,7 @@ fn live_alipay(typed: &Typed) -> Result<Option<AlipaySettings>, SettingError> {
         app_id: required(variables::ALIPAY_APP_ID)?.to_owned(),
         seller_id: required(variables::ALIPAY_SELLER_ID)?.to_owned(),
         app_private_key: Secret::new(private_key),
-        alipay_public_keys: public_keys
-            .iter()
-            .map(|path| read(variables::ALIPAY_PUBLIC_KEY_FILES, path))
-            .collect::<Result<_, _>>()?,
+        alipay_public_keys: public_keys.iter().map(|path| read(variables::ALIPAY_PUBLIC_KEY_FILES, path)).collect::<Result<_, _>>()?,
         product_code: typed.get(variables::ALIPAY_PRODUCT_CODE).unwrap_or("FACE_TO_FACE_PAYMENT").to_owned(),
         timeout_ms: None,
     };

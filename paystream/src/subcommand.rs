@@ -37,8 +37,7 @@ pub(crate) fn token(config: &Path, subject: &str, roles: &[String], minutes: u32
     let roles = roles.iter().map(|role| Role::parse(role).ok_or_else(|| Trouble::Role(role.clone())));
     let roles = roles.collect::<Result<Vec<_>, _>>()?;
     let issuer = keys::issuer(&settings, Arc::new(SystemClock::default()))?;
-    let issued = issuer.issue_for(subject, &roles, TimeDelta::minutes(i64::from(minutes)));
-    say(issued.token.expose());
+    say(issuer.issue_for(subject, &roles, TimeDelta::minutes(i64::from(minutes))).token.expose());
     Ok(())
 }
 

@@ -20,7 +20,7 @@ mod view;
 use database::Migration;
 
 pub use checksum::{Checksum, ChecksumError, checksum};
-pub use course_selections::{CourseSelections, CourseTableRow, Opened, SelectionRow};
+pub use course_selections::{CourseSelections, CourseTableRow, Opened, SelectionFact, SelectionRow};
 pub use orders::{OrderRow, Orders};
 pub use pay_records::{OrderFacts, PayRecordRow, PayRecords, PayRecordsOfOrder};
 pub use projector::{Projection, Projector, Unready};

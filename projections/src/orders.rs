@@ -70,17 +70,21 @@ impl Projector for Orders {
     }
 
     fn ready(row: Option<&OrderRow>, event: &OrderStreamEvent) -> Result<(), Unready> {
-        let order_id = match (row, event) {
-            (Some(_), _) | (None, OrderStreamEvent::Order(OrderEvent::OrderCreated(_) | OrderEvent::OrderAbandoned(_))) => return Ok(()),
-            // A caller's key is no fact about an order; it may stand before OrderCreated.
-            (None, OrderStreamEvent::Order(OrderEvent::IdempotencyKeyRecorded(_))) => return Ok(()),
-            (None, OrderStreamEvent::Order(OrderEvent::OrderClosing(event))) => event.order_id,
-            (None, OrderStreamEvent::Order(OrderEvent::OrderPaid(event))) => event.order_id,
-            (None, OrderStreamEvent::Order(OrderEvent::OrderExpired(event))) => event.order_id,
-            (None, OrderStreamEvent::Order(OrderEvent::OrderCancelled(event))) => event.order_id,
-            (None, OrderStreamEvent::Order(OrderEvent::OrderRevived(event))) => event.order_id,
-            (None, OrderStreamEvent::Order(OrderEvent::RefundRequested(event))) => event.order_id,
-            (None, OrderStreamEvent::PayRecord(event)) => event.pay_no().order_id(),
+        if row.is_some() {
+            return Ok(());
+        }
+        let order_id = match event {
+            OrderStreamEvent::Order(event) => match event {
+                // A caller's key is no fact about an order; it may stand before OrderCreated.
+                OrderEvent::OrderCreated(_) | OrderEvent::OrderAbandoned(_) | OrderEvent::IdempotencyKeyRecorded(_) => return Ok(()),
+                OrderEvent::OrderClosing(event) => event.order_id,
+                OrderEvent::OrderPaid(event) => event.order_id,
+                OrderEvent::OrderExpired(event) => event.order_id,
+                OrderEvent::OrderCancelled(event) => event.order_id,
+                OrderEvent::OrderRevived(event) => event.order_id,
+                OrderEvent::RefundRequested(event) => event.order_id,
+            },
+            OrderStreamEvent::PayRecord(event) => event.pay_no().order_id(),
         };
         Err(Unready { what: "order", key: order_id.to_string() })
     }

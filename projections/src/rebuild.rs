@@ -73,12 +73,7 @@ impl From<EffectError> for RebuildError {
 /// Makes a view again from the log, beside the one that is read, and exchanges them in one transaction, while reads and
 /// writes and the view's own follower go on. That follower finds another generation at its checkpoint and goes on behind
 /// it. What is read never goes back in position. Course selections and the course table are made together.
-pub async fn rebuild(
-    view: View,
-    views: &Database,
-    log: &Arc<dyn LogReader>,
-    clock: &dyn Clock,
-) -> Result<Rebuilt, RebuildError> {
+pub async fn rebuild(view: View, views: &Database, log: &Arc<dyn LogReader>, clock: &dyn Clock) -> Result<Rebuilt, RebuildError> {
     match view {
         View::Orders => rebuild_of::<Orders>(views, log, clock).await,
         View::PayRecords => rebuild_of::<PayRecords>(views, log, clock).await,

@@ -6,6 +6,7 @@ mod description;
 mod log;
 mod orders;
 mod pay_records;
+mod postgres;
 mod progress;
 mod rows;
 mod schema;

@@ -54,8 +54,9 @@ fn quotes_and_signs_in_a_title_break_nothing() {
             }
             let order_id = created.expect(201).field("order_id");
             let record = buyer.pay_by_alipay_qr(&order_id).await.expect(201);
-            let trade = server.api().get(&format!("/sandbox/trades/{}", record.field("pay_no"))).send().await.expect(200).text();
-            assert!(!trade.contains("0.01"), "the channel was told another amount: {trade}");
+            let trade = server.api().get(&format!("/sandbox/trades/{}", record.field("pay_no"))).send().await.expect(200).json();
+            assert_eq!(trade["amount"], 4_200, "the channel was told another amount: {trade}");
+            assert!(!trade["subject"].as_str().unwrap().contains(['&', '=', '/']), "the subject could be read as members: {trade}");
             buyer.sandbox_pay(&record.field("pay_no"), "once").await.expect(200);
             buyer.until_order_is(&order_id, "paid").await;
         }

@@ -22,19 +22,23 @@ let shownCode = null;
 /** Paints the whole page. `chooseChannel(channel)` is called when another way to pay is chosen. */
 export function paint(state, view, chooseChannel) {
   byId("checkout").dataset.view = view;
-  paintBill(state);
+  paintBill(state, view);
   paintState(state, view);
   const payable = PAY_VIEWS.includes(view);
   show(byId("pay-panel"), payable);
   show(byId("result-panel"), !payable);
-  show(byId("renew"), view in RENEWALS);
-  if (view in RENEWALS) say(byId("renew"), RENEWALS[view]);
+  const renewable = view in RENEWALS;
+  show(byId("renew"), renewable);
+  if (renewable) say(byId("renew"), RENEWALS[view]);
+  byId("result-link").className = renewable ? "button quiet" : "button primary";
   show(byId("i-have-paid"), ASKABLE_VIEWS.includes(view) && Boolean(state.pay_record));
   if (payable) {
     paintChannels(state, chooseChannel);
     paintCode(state, view);
+    show(byId("result-link"), false);
   } else {
     paintResult(state, view);
+    paintWalletLinks(null, false);
   }
   paintTitle(state, view);
 }
@@ -76,7 +80,6 @@ export function paintAnswer(key, tone = "plain") {
   line.dataset.tone = tone;
   if (key === null) sayWords(line, "");
   else say(line, key);
-  show(line, key !== null);
 }
 
 /** Like `paintAnswer` with words of the server. */
@@ -84,7 +87,6 @@ export function paintAnswerWords(words) {
   const line = byId("answer");
   line.dataset.tone = "bad";
   sayWords(line, words);
-  show(line, true);
 }
 
 /** The family of a channel, which names it for people: "alipay", "wechat" or the channel's own word. */
@@ -92,7 +94,10 @@ export function walletOf(channel) {
   return PREFIXES[String(channel).split("_")[0]] ?? String(channel);
 }
 
-function paintBill(state) {
+function paintBill(state, view) {
+  const payable = PAY_VIEWS.includes(view);
+  say(byId("bill-label"), payable ? "checkout.owed" : "checkout.amount");
+  show(byId("bill-note"), payable);
   sayWords(byId("amount"), amountOf(state));
   sayWords(byId("title"), state.title ?? "");
   sayWords(byId("order-id"), state.order_id);

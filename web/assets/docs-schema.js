@@ -1,8 +1,8 @@
 // JSON Schemas of the API description: followed, shown as a tree, and turned into examples.
 import { make } from "./dom.js";
 
-/** Deeper than this a schema refers to itself, or nobody reads on. */
-const DEEPEST = 6;
+/** Deeper than this nobody reads on. */
+const DEEPEST = 12;
 
 /** Reads one API description. */
 export class Schemas {
@@ -49,21 +49,24 @@ export class Schemas {
     return own.format ? `${shown} · ${own.format}` : shown;
   }
 
-  /** A list of the members, each with its own below it; null if the schema has none. */
-  tree(schema, depth = 0) {
+  /** A list of the members, each with its own below it; null if the schema has none. `above`: the schemas it stands in. */
+  tree(schema, above = []) {
+    const within = entered(schema, above);
+    if (within === null) return null;
     const own = this.whole(schema);
     const choices = own.oneOf ?? own.anyOf;
-    if (choices && depth < DEEPEST) return this.#choices(choices, depth);
-    if (own.items && depth < DEEPEST) return this.tree(own.items, depth + 1);
-    if (!own.properties || depth >= DEEPEST) return null;
+    if (choices) return this.#choices(choices, within);
+    if (own.items) return this.tree(own.items, within);
+    if (!own.properties) return null;
     const required = new Set(own.required ?? []);
-    const members = Object.entries(own.properties).map(([name, member]) => this.#member(name, member, required.has(name), depth));
+    const members = Object.entries(own.properties).map(([name, member]) => this.#member(name, member, required.has(name), within));
     return make("ul", { class: "members" }, ...members);
   }
 
-  #choices(choices, depth) {
-    const trees = choices.map((choice) => [choice, this.tree(choice, depth + 1)]).filter(([, tree]) => tree !== null);
+  #choices(choices, within) {
+    const trees = choices.map((choice) => [choice, this.tree(choice, within)]).filter(([, tree]) => tree !== null);
     if (trees.length === 0) return null;
+    if (trees.length === 1) return trees[0][1];
     const parts = trees.map(([choice, tree], index) => {
       const title = this.whole(choice).title ?? nameOf(choice) ?? `${index + 1}`;
       return make("details", { class: "choice", open: index === 0 }, make("summary", { text: title }), tree);
@@ -71,7 +74,7 @@ export class Schemas {
     return make("div", { class: "choices" }, ...parts);
   }
 
-  #member(name, schema, required, depth) {
+  #member(name, schema, required, within) {
     const own = this.whole(schema);
     return make(
       "li",
@@ -85,26 +88,34 @@ export class Schemas {
       ),
       own.description ? prose(own.description) : null,
       limitsOf(own),
-      this.tree(schema, depth + 1),
+      this.tree(schema, within),
     );
   }
 
   /** A value that the schema allows, taken from its own examples where it has some. */
-  example(schema, depth = 0) {
+  example(schema, above = []) {
+    const within = entered(schema, above);
+    if (within === null) return null;
     const own = this.whole(schema);
     const given = own.example ?? own.examples?.[0] ?? own.const ?? own.default ?? own.enum?.[0];
     if (given !== undefined) return given;
     const choices = own.oneOf ?? own.anyOf;
-    if (choices) return this.example(choices.find((choice) => this.whole(choice).type !== "null") ?? {}, depth + 1);
-    if (depth > DEEPEST) return null;
+    if (choices) return this.example(choices.find((choice) => this.whole(choice).type !== "null") ?? {}, within);
     const type = [own.type ?? (own.properties ? "object" : "string")].flat()[0];
     if (type === "object") {
-      const members = Object.entries(own.properties ?? {}).map(([name, member]) => [name, this.example(member, depth + 1)]);
-      return Object.fromEntries(members);
+      const members = Object.entries(own.properties ?? {}).map(([name, member]) => [name, this.example(member, within)]);
+      return Object.fromEntries(members.filter(([, value]) => value !== null));
     }
-    if (type === "array") return [this.example(own.items ?? {}, depth + 1)];
+    if (type === "array") return [this.example(own.items ?? {}, within)].filter((value) => value !== null);
     return plainExample(type, own.format);
   }
+}
+
+/** The schemas above and this one; null where one stands within itself or too many within each other. */
+function entered(schema, above) {
+  const name = nameOf(schema);
+  if (above.length >= DEEPEST || (name !== null && above.includes(name))) return null;
+  return [...above, name];
 }
 
 /** Text of the description: paragraphs, and `code` between back quotes. */

@@ -1,6 +1,6 @@
 //! The to-do list of attempts without an outcome. It is made from the log and may be thrown away at any time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -109,7 +109,8 @@ impl AttemptTodo for SqlAttemptTodo {
     }
 
     async fn due(&self, until: DateTime<Utc>, limit: u32) -> Result<Vec<TodoItem>, TodoError> {
-        let sql = "select pay_no, issued_event_id, issued_at from unfinished_attempt where issued_at <= $1 order by issued_at, pay_no limit $2";
+        let sql =
+            "select pay_no, issued_event_id, issued_at from unfinished_attempt where issued_at <= $1 order by issued_at, pay_no limit $2";
         let rows: Vec<(String, String, Time)> = self.database.fetch_all(sql, values![until, limit]).await?;
         rows.into_iter()
             .map(|(pay_no, event_id, issued_at)| {
@@ -124,15 +125,15 @@ impl AttemptTodo for SqlAttemptTodo {
 /// The last word on each attempt; an item that is added and removed again leaves a removal, in case it was there before.
 fn net(changes: &[TodoChange]) -> BTreeMap<PayNo, Option<&TodoItem>> {
     let mut net = BTreeMap::new();
-    let mut added = BTreeMap::new();
+    let mut added = BTreeSet::new();
     for change in changes {
         match change {
             TodoChange::Add(item) => {
-                added.insert(item.pay_no, ());
+                added.insert(item.pay_no);
                 net.insert(item.pay_no, Some(item));
             }
             // Added in this very page: the table never saw it.
-            TodoChange::Remove(pay_no) if added.contains_key(pay_no) => {
+            TodoChange::Remove(pay_no) if added.contains(pay_no) => {
                 net.remove(pay_no);
             }
             TodoChange::Remove(pay_no) => {

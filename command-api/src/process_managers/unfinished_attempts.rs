@@ -107,7 +107,7 @@ impl UnfinishedAttempts {
             },
             _ => return Ok(()),
         }
-        let attempt = self.commands.attempt_wish(channel, configured, self.commands.now());
+        let attempt = configured.wish(channel, self.commands.now());
         let command = || OrderCommand::Reattempt { pay_no: item.pay_no, attempt: attempt.clone() };
         let executed = self.commands.orders.execute(&stream_id, &context, |order| Order::decide(order, command())).await?;
         let next = executed.events.iter().find_map(issued_pay_no);

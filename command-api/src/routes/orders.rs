@@ -3,7 +3,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chassis::correlation::Correlation;
 use chassis::extract::{Json, OptionalJson, Path, from_value, split_tag};
-use chassis::identity::{Identity, Role};
+use chassis::identity::Role;
 use chassis::problem::{Code, Problem, field};
 use domain::order::{Client, OrderStatus, OrderType};
 use domain::{BuyerId, Currency, MinorUnits, OrderId, ProductId, SelectionId, SkuId};
@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::failure::CommandFailure;
 use crate::orders::{BusinessItem, BusinessOrder, OrderRequest};
 use crate::render;
+use crate::routes::role::{InBuyerOrService, InOperatorOrBuyer};
 use crate::routes::{ApiState, answer, caller_key, if_match};
 
 const MAX_ITEMS: usize = 100;
@@ -67,17 +68,16 @@ struct BusinessItemBody {
 /// `POST /api/v1/orders`
 pub(super) async fn create(
     State(api): State<ApiState>,
-    identity: Identity,
+    InBuyerOrService(identity): InBuyerOrService,
     Correlation(correlation_id): Correlation,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Result<Response, Problem> {
-    identity.require_any(&[Role::Buyer, Role::Service])?;
     // serde_json keeps members sorted, so the same content has the same text.
     let key = caller_key(&headers, &identity.subject, "POST /api/v1/orders", &body.to_string())?;
     let (source, members) = split_tag(body, "source")?;
     let (role, request) = match source.as_str() {
-        "course_selection" => (Role::Buyer, from_selection(from_value(members)?)),
+        "course_selection" => (Role::Buyer, from_selection(&from_value(members)?)),
         "product" => (Role::Buyer, from_product(from_value(members)?)?),
         "business" => (Role::Service, from_business(from_value(members)?)?),
         _ => return Err(Problem::invalid("source", field::UNKNOWN_VALUE, "course_selection, product or business")),
@@ -95,7 +95,7 @@ pub(super) async fn create(
     Ok(answer(code, render::order_created(order, status, &api.links), created.position, created.replayed))
 }
 
-fn from_selection(body: SelectionBody) -> OrderRequest {
+fn from_selection(body: &SelectionBody) -> OrderRequest {
     OrderRequest::CourseSelection { selection_id: body.selection_id, client: body.client }
 }
 
@@ -111,9 +111,8 @@ fn from_product(body: ProductBody) -> Result<OrderRequest, Problem> {
 }
 
 fn from_business(body: BusinessBody) -> Result<OrderRequest, Problem> {
-    let order_type = OrderType::parse_foreign(&body.order_type).map_err(|_| {
-        Problem::invalid("order_type", field::INVALID, "[a-z][a-z0-9_]{0,31}, and none of Paystream's own order types")
-    })?;
+    let order_type = OrderType::parse_foreign(&body.order_type)
+        .map_err(|_| Problem::invalid("order_type", field::INVALID, "[a-z][a-z0-9_]{0,31}, and none of Paystream's own order types"))?;
     text("out_business_id", &body.out_business_id, MAX_BUSINESS_ID_CHARS)?;
     text("title", &body.title, MAX_TITLE_CHARS)?;
     if let Some(description) = &body.description {
@@ -168,13 +167,13 @@ pub(super) struct CancelBody {
 /// `POST /api/v1/orders/{order_id}/cancel`
 pub(super) async fn cancel(
     State(api): State<ApiState>,
-    identity: Identity,
+    InOperatorOrBuyer(identity): InOperatorOrBuyer,
     Correlation(correlation_id): Correlation,
     Path(order_id): Path<OrderId>,
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<CancelBody>,
 ) -> Result<Response, Problem> {
-    let caller = Caller::of(&identity, &[Role::Operator, Role::Buyer]).ok_or_else(|| Problem::new(Code::Forbidden))?;
+    let caller = Caller::of(&identity, InOperatorOrBuyer::ROLES).ok_or_else(|| Problem::new(Code::Forbidden))?;
     let reason = body.unwrap_or_default().reason;
     let route = format!("POST /api/v1/orders/{order_id}/cancel");
     let key = caller_key(&headers, &identity.subject, &route, &format!("{reason:?}"))?;
@@ -183,11 +182,8 @@ pub(super) async fn cancel(
         text("reason", reason, MAX_REASON_CHARS)?;
     }
     let cancelled = api.commands.cancel_order(&caller, order_id, reason, key.as_ref(), expected, correlation_id).await?;
-    let (code, status) = if cancelled.is_proven {
-        (StatusCode::OK, OrderStatus::Cancelled)
-    } else {
-        (StatusCode::ACCEPTED, OrderStatus::Closing)
-    };
+    let (code, status) =
+        if cancelled.is_proven { (StatusCode::OK, OrderStatus::Cancelled) } else { (StatusCode::ACCEPTED, OrderStatus::Closing) };
     let body = json!({ "order_id": order_id, "status": status.as_str() });
     Ok(answer(code, body, cancelled.position, cancelled.replayed))
 }

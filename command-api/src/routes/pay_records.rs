@@ -3,7 +3,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chassis::correlation::Correlation;
 use chassis::extract::{Json, OptionalJson, Path};
-use chassis::identity::{Identity, Role};
 use chassis::problem::{Code, Problem, field};
 use domain::{OrderId, PayNo};
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use crate::caller::Caller;
 use crate::checkout::Nothing;
 use crate::failure::CommandFailure;
 use crate::render;
+use crate::routes::role::{InBuyerOrService, InOperatorOrBuyer};
 use crate::routes::{ApiState, answer, attempt_answer, caller_key, channel_word, if_match};
 
 #[derive(Debug, Deserialize)]
@@ -25,13 +25,13 @@ pub(super) struct Body {
 /// `POST /api/v1/orders/{order_id}/pay-records`
 pub(super) async fn create(
     State(api): State<ApiState>,
-    identity: Identity,
+    InBuyerOrService(identity): InBuyerOrService,
     Correlation(correlation_id): Correlation,
     Path(order_id): Path<OrderId>,
     headers: HeaderMap,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    let caller = Caller::of(&identity, &[Role::Buyer, Role::Service]).ok_or_else(|| Problem::new(Code::Forbidden))?;
+    let caller = Caller::of(&identity, InBuyerOrService::ROLES).ok_or_else(|| Problem::new(Code::Forbidden))?;
     let route = format!("POST /api/v1/orders/{order_id}/pay-records");
     let content = format!("{}\n{:?}\n{:?}", body.channel, body.openid, body.payer_client_ip);
     let key = caller_key(&headers, &identity.subject, &route, &content)?;
@@ -47,13 +47,13 @@ pub(super) async fn create(
 /// `POST /api/v1/pay-records/{pay_no}/sync`
 pub(super) async fn sync(
     State(api): State<ApiState>,
-    identity: Identity,
+    InOperatorOrBuyer(identity): InOperatorOrBuyer,
     Correlation(correlation_id): Correlation,
     Path(pay_no): Path<PayNo>,
     headers: HeaderMap,
     OptionalJson(_): OptionalJson<Nothing>,
 ) -> Result<Response, Problem> {
-    let caller = Caller::of(&identity, &[Role::Operator, Role::Buyer]).ok_or_else(|| Problem::new(Code::Forbidden))?;
+    let caller = Caller::of(&identity, InOperatorOrBuyer::ROLES).ok_or_else(|| Problem::new(Code::Forbidden))?;
     let key = caller_key(&headers, &identity.subject, &format!("POST /api/v1/pay-records/{pay_no}/sync"), "")?;
     let expected = if_match(&headers)?;
     let (standing, replayed) = api.commands.sync_pay_record(&caller, pay_no, key.as_ref(), expected, correlation_id).await?;

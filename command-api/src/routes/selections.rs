@@ -3,7 +3,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chassis::correlation::Correlation;
 use chassis::extract::Json;
-use chassis::identity::{Identity, Role};
 use chassis::problem::{Problem, field};
 use domain::course_selection::SelectionStatus;
 use domain::{BuyerId, ProductId};
@@ -11,6 +10,7 @@ use serde::Deserialize;
 
 use crate::failure::CommandFailure;
 use crate::render;
+use crate::routes::role::InBuyer;
 use crate::routes::{ApiState, answer, caller_key};
 
 #[derive(Debug, Deserialize)]
@@ -22,16 +22,15 @@ pub(super) struct Body {
 /// `POST /api/v1/course-selections`
 pub(super) async fn create(
     State(api): State<ApiState>,
-    identity: Identity,
+    InBuyer(identity): InBuyer,
     Correlation(correlation_id): Correlation,
     headers: HeaderMap,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
-    identity.require(Role::Buyer)?;
     let buyer_id = BuyerId::parse(&identity.subject).map_err(|_| Problem::token_refused())?;
     let key = caller_key(&headers, &identity.subject, "POST /api/v1/course-selections", &body.course_id)?;
-    let course_id = ProductId::parse(&body.course_id)
-        .map_err(|_| Problem::invalid("course_id", field::MALFORMED, "1 to 128 visible characters"))?;
+    let course_id =
+        ProductId::parse(&body.course_id).map_err(|_| Problem::invalid("course_id", field::MALFORMED, "1 to 128 visible characters"))?;
     let (created, standing) = api.commands.select_course(&buyer_id, &course_id, key.as_ref(), correlation_id).await?;
     let selected = standing.state.selected.as_ref().ok_or(CommandFailure::Broken("a created selection holds nothing"))?;
     // A replay answers what the key's own command did: nobody had paid then.

@@ -198,13 +198,13 @@ fn close(state: &PayRecord, proof: ClosingProof) -> Result<Vec<PayRecordEvent>, 
 }
 
 fn captured(
-    state: &PayRecord,
+    record: &PayRecord,
     capture: Capture,
     stage: OrderStage,
     order: PaidOrder,
 ) -> Result<Vec<PayRecordEvent>, PayRecordRejection> {
-    let issued = state.issued.as_ref().ok_or(PayRecordRejection::WrongState)?;
-    if state.knows_capture(&capture.trade_no) {
+    let issued = record.issued.as_ref().ok_or(PayRecordRejection::WrongState)?;
+    if record.knows_capture(&capture.trade_no) {
         return Ok(vec![]);
     }
     if capture.amount != issued.amount && capture.learned_by == CaptureSource::Notification {

@@ -81,3 +81,6 @@ impl Waiting {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests;

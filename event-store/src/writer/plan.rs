@@ -53,3 +53,6 @@ pub(crate) fn next_positions(position: &mut i64, count: usize) -> Vec<Position> 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

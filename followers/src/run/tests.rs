@@ -14,6 +14,7 @@ use crate::Progress;
 struct Scripted {
     ends: Mutex<VecDeque<Result<Progress, FollowerError>>>,
     runs: watch::Sender<usize>,
+    lag: Lag,
 }
 
 const CAUGHT_UP: Progress = Progress { applied: 0, position: Position::START, caught_up: true };
@@ -30,7 +31,7 @@ impl Follower for Scripted {
     }
 
     async fn lag(&self) -> Result<Lag, FollowerError> {
-        Ok(Lag::default())
+        Ok(self.lag)
     }
 }
 
@@ -114,6 +115,32 @@ async fn being_overtaken_is_no_failure_and_is_tried_again_soon() {
     let follower = Scripted::ending([Err(FollowerError::Overtaken)]);
     let hint = watch::Sender::new(Position::START);
     assert_eq!(time_of(&follower, hint.subscribe(), 2).await, FIRST_BACK_OFF);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_stands_still_is_seen_in_the_metrics() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let shown = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let lag = Lag { events: 3, since: Some(DateTime::UNIX_EPOCH - chrono::TimeDelta::milliseconds(2500)) };
+    let follower = Scripted { lag, ..Scripted::ending([failure(), failure(), failure()]) };
+    let hint = watch::Sender::new(Position::START);
+
+    time_of(&follower, hint.subscribe(), 3).await;
+    let text = shown.render();
+    for line in [
+        "paystream_follower_lag_events{follower=\"scripted\"} 3",
+        "paystream_follower_lag_seconds{follower=\"scripted\"} 2.5",
+        "paystream_follower_errors_total{follower=\"scripted\"} 3",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in {text}");
+    }
+
+    time_of(&follower, hint.subscribe(), 5).await;
+    let text = shown.render();
+    for line in ["paystream_follower_lag_events{follower=\"scripted\"} 0", "paystream_follower_lag_seconds{follower=\"scripted\"} 0"] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,12 +64,7 @@ impl SqlView for Orders {
         Ok(rows.into_iter().map(|row| (row.order_id.clone(), row)).collect())
     }
 
-    async fn write(
-        transaction: &mut Transaction,
-        side: Side,
-        rows: &[(String, OrderRow)],
-        after: Position,
-    ) -> Result<(), DatabaseError> {
+    async fn write(transaction: &mut Transaction, side: Side, rows: &[(String, OrderRow)], after: Position) -> Result<(), DatabaseError> {
         let changed = rows.iter().map(|(_, row)| row).filter(|row| row.position > after.as_i64());
         let rows: Vec<_> = changed.map(TableRow::values).collect();
         TABLE.side(side).upsert.apply(transaction, &rows).await

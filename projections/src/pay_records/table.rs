@@ -75,12 +75,11 @@ impl SqlView for PayRecords {
     }
 
     async fn load(database: &Database, side: Side, keys: &[String]) -> Result<Vec<(String, PayRecordsOfOrder)>, StoreError> {
-        let orders: Vec<OrderFacts> = database.fetch_by_keys(&ORDER_TABLE.side(side).select, keys).await?;
+        // Records first: another worker may commit between the two reads, and a record is never committed before its order.
         let records: Vec<PayRecordRow> = database.fetch_by_keys(&TABLE.side(side).select, keys).await?;
-        let mut loaded: BTreeMap<String, PayRecordsOfOrder> = orders
-            .into_iter()
-            .map(|order| (order.order_id.clone(), PayRecordsOfOrder { order, records: BTreeMap::new() }))
-            .collect();
+        let orders: Vec<OrderFacts> = database.fetch_by_keys(&ORDER_TABLE.side(side).select, keys).await?;
+        let mut loaded: BTreeMap<String, PayRecordsOfOrder> =
+            orders.into_iter().map(|order| (order.order_id.clone(), PayRecordsOfOrder { order, records: BTreeMap::new() })).collect();
         for record in records {
             let Some(of_order) = loaded.get_mut(&record.order_id) else {
                 return Err(StoreError::Damaged { table: "pay_record_order", key: record.order_id, column: "order_id" });

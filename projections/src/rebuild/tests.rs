@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chassis::clock::ManualClock;
-use database::testing::TestDatabase;
 use database::Area;
+use database::testing::TestDatabase;
 use followers::Checkpoint;
 
 use super::*;
@@ -101,7 +101,8 @@ async fn a_running_follower_notices_the_rebuild_and_goes_on_behind_it() {
             assert!(matches!(overtaken, Err(FollowerError::Overtaken)), "{}: {overtaken:?}", follower.name());
             assert!(follower.run_once().await.unwrap().caught_up);
         }
-        let fresh = migrated(&TestDatabase::sqlite()).await;
+        let other_place = TestDatabase::sqlite();
+        let fresh = migrated(&other_place).await;
         follow(&fresh, &story).await;
         assert_eq!(checksums(&views).await, checksums(&fresh).await, "{:?}", views.backend());
     }
@@ -120,17 +121,20 @@ async fn watch_orders(views: Database, over: Arc<AtomicBool>) -> usize {
     reads
 }
 
-/// Runs all followers until `over`, as the server does.
-async fn keep_following(views: Database, log: Arc<dyn LogReader>, over: Arc<AtomicBool>) {
-    let followers = all(&views, &log);
-    while !over.load(Ordering::Relaxed) {
+/// Appends and follows until `over`, as a busy server does.
+async fn keep_serving(views: Database, story: Arc<Story>, over: Arc<AtomicBool>) {
+    let followers = all(&views, &story.reader());
+    for number in 1000.. {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        story.paid_course(number).await;
         for follower in &followers {
             match follower.run_once().await {
                 Ok(_) | Err(FollowerError::Overtaken) => {}
                 Err(error) => panic!("{error:?}"),
             }
         }
-        tokio::task::yield_now().await;
     }
 }
 
@@ -145,30 +149,18 @@ async fn a_rebuild_goes_on_beside_reads_and_writes() {
         follow(&views, &story).await;
         let over = Arc::new(AtomicBool::new(false));
         let reader = tokio::spawn(watch_orders(views.clone(), Arc::clone(&over)));
-        let following = tokio::spawn(keep_following(views.clone(), story.reader(), Arc::clone(&over)));
-        let writing = {
-            let (story, over) = (Arc::clone(&story), Arc::clone(&over));
-            tokio::spawn(async move {
-                for number in 1000.. {
-                    if over.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    story.paid_course(number).await;
-                    tokio::task::yield_now().await;
-                }
-            })
-        };
+        let serving = tokio::spawn(keep_serving(views.clone(), Arc::clone(&story), Arc::clone(&over)));
         for view in [View::Orders, View::CourseTable, View::PayRecords, View::Orders] {
             rebuilt(view, &views, &story).await.unwrap();
         }
         over.store(true, Ordering::Relaxed);
         let reads = reader.await.unwrap();
-        following.await.unwrap();
-        writing.await.unwrap();
+        serving.await.unwrap();
         assert!(reads > 0);
 
         follow(&views, &story).await;
-        let fresh = migrated(&TestDatabase::sqlite()).await;
+        let other_place = TestDatabase::sqlite();
+        let fresh = migrated(&other_place).await;
         follow(&fresh, &story).await;
         assert_eq!(checksums(&views).await, checksums(&fresh).await, "{:?}", views.backend());
     }
@@ -236,7 +228,7 @@ async fn an_event_that_cannot_be_read_ends_the_rebuild_and_leaves_the_view() {
     let views = migrated(&place).await;
     follow(&views, &story).await;
     let before = checksums(&views).await;
-    story.append("order-1", [("OrderCreated".to_owned(), 1, "{".to_owned())]).await;
+    story.append("order-1", [("OrderCreated".to_owned(), 1, "{}".to_owned())]).await;
     let stands = rebuilt(View::Orders, &views, &story).await;
     assert!(matches!(stands, Err(RebuildError::Follower(FollowerError::Effect(_)))), "{stands:?}");
     assert_eq!(checksums(&views).await, before);
@@ -249,7 +241,8 @@ async fn a_view_that_was_never_followed_can_be_rebuilt() {
     for place in both().await {
         let views = migrated(&place).await;
         rebuilt(View::Orders, &views, &story).await.unwrap();
-        let fresh = migrated(&TestDatabase::sqlite()).await;
+        let other_place = TestDatabase::sqlite();
+        let fresh = migrated(&other_place).await;
         follow(&fresh, &story).await;
         let (ours, theirs) = (checksum(View::Orders, &views).await.unwrap(), checksum(View::Orders, &fresh).await.unwrap());
         assert_eq!(ours, theirs);

@@ -29,12 +29,7 @@ pub(crate) trait SqlView: Projector {
     async fn load(database: &Database, side: Side, keys: &[String]) -> Result<Vec<(String, Self::Row)>, StoreError>;
 
     /// Writes what of the rows lies behind `after`; the rest is in the tables already.
-    async fn write(
-        transaction: &mut Transaction,
-        side: Side,
-        rows: &[(String, Self::Row)],
-        after: Position,
-    ) -> Result<(), DatabaseError>;
+    async fn write(transaction: &mut Transaction, side: Side, rows: &[(String, Self::Row)], after: Position) -> Result<(), DatabaseError>;
 
     /// The name of the checkpoint.
     fn checkpoint_name(side: Side) -> &'static str {

@@ -76,7 +76,8 @@ fn selection_story() -> Vec<RecordedEvent> {
 /// The suite over every view; `store` makes a view's empty store.
 macro_rules! suite {
     ($store:expr) => {{
-        keeps_its_promises::<Orders>(&$store(|views| SqlViewStore::<Orders>::new(views)), &order_id(1).to_string(), &order_story(), 3).await;
+        keeps_its_promises::<Orders>(&$store(|views| SqlViewStore::<Orders>::new(views)), &order_id(1).to_string(), &order_story(), 3)
+            .await;
         let pay_records: Vec<_> = order_story().into_iter().filter(|event| event.event_type != "OrderPaid").collect();
         let store = $store(|views| SqlViewStore::<PayRecords>::new(views));
         keeps_its_promises::<PayRecords>(&store, &order_id(1).to_string(), &pay_records, 4).await;

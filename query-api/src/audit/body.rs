@@ -9,7 +9,6 @@ use event_store::{LogReader, RecordedEvent};
 use futures_util::{StreamExt, stream};
 
 use super::event;
-use super::filter::Filter;
 use super::scan::{CHUNK, Scan};
 use crate::failure::QueryFailure;
 
@@ -26,7 +25,6 @@ pub(super) enum Framing {
 struct Sending {
     log: Arc<dyn LogReader>,
     scan: Scan,
-    filter: Filter,
     framing: Framing,
     left: usize,
     is_first: bool,
@@ -38,17 +36,16 @@ enum Step {
     Done,
 }
 
-/// The events that `filter` wants, at most `limit`, as a body. Errors: the log cannot be read; one that fails later cuts
-/// the connection, so that a client never takes a part for the whole.
+/// The events of `scan`, at most `limit`, as a body. Errors: the log cannot be read; one that fails later cuts the
+/// connection, so that a client never takes a part for the whole.
 pub(super) async fn of(
     log: Arc<dyn LogReader>,
-    filter: Filter,
+    scan: Scan,
     framing: Framing,
     limit: usize,
     shutdown: Shutdown,
 ) -> Result<Body, QueryFailure> {
-    let scan = Scan::begin(log.as_ref(), &filter).await?;
-    let mut sending = Sending { log, scan, filter, framing, left: limit, is_first: true, shutdown };
+    let mut sending = Sending { log, scan, framing, left: limit, is_first: true, shutdown };
     let (first, is_last) = sending.piece().await?;
     let step = if is_last { Step::Done } else { Step::Send(sending) };
     let rest = stream::unfold(step, |step| async {
@@ -75,10 +72,9 @@ impl Sending {
         if self.is_first && self.framing == Framing::Items {
             text.push_str("{\"items\":[");
         }
-        let mut events = if self.left == 0 { Vec::new() } else { self.scan.next(self.log.as_ref(), CHUNK).await? };
+        let events = if self.left == 0 { Vec::new() } else { self.scan.next(self.log.as_ref(), CHUNK.min(self.left)).await? };
         let is_last = events.is_empty();
-        events.retain(|event| self.filter.admits(event));
-        for event in events.iter().take(self.left) {
+        for event in &events {
             self.write(&mut text, event)?;
         }
         if is_last && self.framing == Framing::Items {

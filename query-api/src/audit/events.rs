@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::body::{self, Framing};
 use super::event;
-use super::filter::{EventsQuery, Filter};
-use super::scan::{CHUNK, Scan};
+use super::filter::{self, EventsQuery};
+use super::scan::Scan;
 use crate::access::Auditor;
 use crate::failure::QueryFailure;
 use crate::page;
@@ -21,10 +21,6 @@ use crate::state::QueryState;
 
 /// The media type of one JSON value a line.
 const LINES: &str = "application/x-ndjson";
-
-/// How many events one page looks through for those that are wanted; a page may therefore have few or none and still
-/// not be the last.
-const LOOK_LIMIT: usize = 10_000;
 
 /// One page of events.
 #[derive(Serialize)]
@@ -42,16 +38,17 @@ pub(crate) async fn events(
     shutdown: Shutdown,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let filter = Filter::read(&query)?;
+    let (after, filter) = filter::read(&query)?;
     let limit = page::limit(query.limit)?;
+    let log = &state.ports.log;
+    let scan = Scan::filtered(log.as_ref(), after, filter).await.map_err(QueryFailure::from)?;
     if wants_lines(&headers) {
         // Lines have an end of their own; only who asks for fewer gets fewer.
         let limit = query.limit.map_or(usize::MAX, |_| to_usize(limit));
-        let body = body::of(Arc::clone(&state.ports.log), filter, Framing::Lines, limit, shutdown).await?;
+        let body = body::of(Arc::clone(log), scan, Framing::Lines, limit, shutdown).await?;
         return Ok(([(CONTENT_TYPE, LINES)], body).into_response());
     }
-    let page = page(state.ports.log.as_ref(), &filter, to_usize(limit)).await?;
-    Ok(Json(page).into_response())
+    Ok(Json(page(log.as_ref(), scan, to_usize(limit)).await?).into_response())
 }
 
 fn to_usize(limit: u32) -> usize {
@@ -63,24 +60,13 @@ fn wants_lines(headers: &HeaderMap) -> bool {
     wishes.filter_map(|wish| wish.split(';').next()).any(|media| media.trim().eq_ignore_ascii_case(LINES))
 }
 
-async fn page(log: &dyn LogReader, filter: &Filter, limit: usize) -> Result<EventPage, QueryFailure> {
-    let mut scan = Scan::begin(log, filter).await?;
-    let (mut items, mut looked) = (Vec::new(), 0);
-    loop {
-        let events = scan.next(log, CHUNK).await?;
-        if events.is_empty() {
-            return Ok(EventPage { items, next_after: None });
-        }
-        for event in &events {
-            looked += 1;
-            if filter.admits(event) {
-                items.push(raw(event)?);
-            }
-            if items.len() == limit || looked == LOOK_LIMIT {
-                return Ok(EventPage { items, next_after: Some(event.position.to_string()) });
-            }
-        }
-    }
+async fn page(log: &dyn LogReader, mut scan: Scan, limit: usize) -> Result<EventPage, QueryFailure> {
+    // One more than the page holds tells whether there is another page.
+    let mut events = scan.next(log, limit + 1).await?;
+    let has_more = events.len() > limit;
+    events.truncate(limit);
+    let next_after = if has_more { events.last().map(|event| event.position.to_string()) } else { None };
+    Ok(EventPage { items: events.iter().map(raw).collect::<Result<_, _>>()?, next_after })
 }
 
 /// The event's JSON, to be embedded as it is.

@@ -1,6 +1,6 @@
 use chassis::problem::{Problem, field};
 use chrono::{DateTime, Utc};
-use event_store::{Position, RecordedEvent, StreamId};
+use event_store::{EventFilter, Position, StreamId};
 use serde::Deserialize;
 
 use crate::after;
@@ -9,7 +9,7 @@ use crate::after;
 const TYPE_LIMIT: usize = 200;
 
 /// The parameters of `GET /api/v1/audit/events`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsQuery {
     after: Option<String>,
@@ -20,45 +20,20 @@ pub(crate) struct EventsQuery {
     until: Option<String>,
 }
 
-/// Which events are wanted.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
-    /// Only events behind this position.
-    pub(super) after: Position,
-    /// Only this stream's events.
-    pub(super) stream: Option<StreamId>,
-    event_type: Option<String>,
-    from: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
-}
-
-impl Filter {
-    /// All events of one stream.
-    pub(super) fn of_stream(stream: StreamId) -> Self {
-        Self { stream: Some(stream), ..Self::default() }
+/// Behind which position which events are wanted. Errors: 422 naming the parameter that is wrong.
+pub(super) fn read(query: &EventsQuery) -> Result<(Position, EventFilter), Problem> {
+    let after = query.after.as_deref().map(|text| after::parse("after", text)).transpose()?;
+    let stream_id = query.stream.as_deref().map(read_stream).transpose()?;
+    let event_type = query.r#type.as_deref().map(read_type).transpose()?;
+    let from = query.from.as_deref().map(|text| read_time("from", text)).transpose()?;
+    let until = query.until.as_deref().map(|text| read_time("until", text)).transpose()?;
+    if let (Some(from), Some(until)) = (from, until)
+        && until < from
+    {
+        return Err(Problem::invalid("until", field::OUT_OF_RANGE, "must not be before from"));
     }
-
-    /// Reads the parameters. Errors: 422 naming the one that is wrong.
-    pub(super) fn read(query: &EventsQuery) -> Result<Self, Problem> {
-        let after = query.after.as_deref().map(|text| after::parse("after", text)).transpose()?;
-        let stream = query.stream.as_deref().map(read_stream).transpose()?;
-        let event_type = query.r#type.as_deref().map(read_type).transpose()?;
-        let from = query.from.as_deref().map(|text| read_time("from", text)).transpose()?;
-        let until = query.until.as_deref().map(|text| read_time("until", text)).transpose()?;
-        if let (Some(from), Some(until)) = (from, until)
-            && until < from
-        {
-            return Err(Problem::invalid("until", field::OUT_OF_RANGE, "must not be before from"));
-        }
-        Ok(Self { after: after.unwrap_or_default(), stream, event_type, from, until })
-    }
-
-    /// Whether `event` is wanted, as far as its own members tell: `from` counts, `until` does not.
-    pub(super) fn admits(&self, event: &RecordedEvent) -> bool {
-        self.event_type.as_ref().is_none_or(|name| *name == event.event_type)
-            && self.from.is_none_or(|from| event.recorded_at >= from)
-            && self.until.is_none_or(|until| event.recorded_at < until)
-    }
+    let filter = EventFilter { stream_id, event_types: event_type.into_iter().collect(), from, until, up_to: None };
+    Ok((after.unwrap_or_default(), filter))
 }
 
 fn read_stream(text: &str) -> Result<StreamId, Problem> {

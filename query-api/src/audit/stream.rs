@@ -9,8 +9,9 @@ use event_store::StreamId;
 use http::header::CONTENT_TYPE;
 
 use super::body::{self, Framing};
-use super::filter::Filter;
+use super::scan::Scan;
 use crate::access::Auditor;
+use crate::failure::QueryFailure;
 use crate::state::QueryState;
 
 /// `GET /api/v1/audit/streams/{stream_id}`: all events of a stream; none of one that nobody has written to.
@@ -21,6 +22,8 @@ pub(crate) async fn stream(
     shutdown: Shutdown,
 ) -> Result<Response, Problem> {
     let stream_id = StreamId::parse(&stream_id).ok_or_else(Problem::not_found)?;
-    let body = body::of(Arc::clone(&state.ports.log), Filter::of_stream(stream_id), Framing::Items, usize::MAX, shutdown).await?;
+    let log = &state.ports.log;
+    let scan = Scan::of_stream(log.as_ref(), stream_id).await.map_err(QueryFailure::from)?;
+    let body = body::of(Arc::clone(log), scan, Framing::Items, usize::MAX, shutdown).await?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::events::raw;
-use super::filter::Filter;
 use super::scan::{CHUNK, Scan};
 use crate::access::Auditor;
 use crate::failure::QueryFailure;
@@ -48,7 +47,7 @@ pub(crate) async fn trail(
 /// The whole stream: those of orders and course selections are short.
 async fn all(log: &dyn LogReader, stream_id: &str) -> Result<Vec<RecordedEvent>, QueryFailure> {
     let Some(stream_id) = StreamId::parse(stream_id) else { return Ok(Vec::new()) };
-    let mut scan = Scan::begin(log, &Filter::of_stream(stream_id)).await?;
+    let mut scan = Scan::of_stream(log, stream_id).await?;
     let mut events = Vec::new();
     loop {
         let read = scan.next(log, CHUNK).await?;

@@ -47,8 +47,8 @@ fn events() -> Operation {
     });
     Operation::get("/api/v1/audit/events", "listEvents", "The whole log")
         .about(
-            "A page of events, or with `Accept: application/x-ndjson` all of them as lines. Filters leave events out; a page looks \
-             through a bounded part of the log, so it may hold few or none while `next_after` still leads on.",
+            "A page of events, or with `Accept: application/x-ndjson` all of them as lines, up to where the log ends at that time. \
+             Both are gone on with by `after`.",
         )
         .roles(&[Role::Auditor])
         .in_header("Accept", schema::text("What is wanted", "application/x-ndjson"))

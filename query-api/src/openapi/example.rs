@@ -1,6 +1,6 @@
 //! Examples of bodies, put together from those of their members.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Gives every body in the document that has none an example.
 pub(super) fn fill(document: &mut Value) {
@@ -20,14 +20,32 @@ pub(super) fn fill(document: &mut Value) {
 fn fill_content(content: &mut Value, schemas: &Value) {
     for media in content.as_object_mut().into_iter().flat_map(Map::values_mut) {
         if media.get("example").is_none() && media.get("examples").is_none() {
-            media["example"] = of(&media["schema"], schemas);
+            match choices(&media["schema"], schemas) {
+                Some(examples) => media["examples"] = examples,
+                None => media["example"] = of(&media["schema"], schemas),
+            }
         }
     }
 }
 
+/// One example for each choice, where a body is one of several.
+fn choices(schema: &Value, schemas: &Value) -> Option<Value> {
+    let choices = schemas[name_of(schema)?]["oneOf"].as_array()?;
+    let named = choices.iter().map(|choice| {
+        let name = name_of(choice).unwrap_or_default();
+        (name.to_owned(), json!({ "summary": schemas[name]["description"], "value": of(choice, schemas) }))
+    });
+    Some(named.collect())
+}
+
+/// The schema that a reference names.
+fn name_of(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
+}
+
 /// A value that the schema admits.
 fn of(schema: &Value, schemas: &Value) -> Value {
-    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+    if let Some(name) = name_of(schema) {
         return of(&schemas[name], schemas);
     }
     if let Some(example) = schema["examples"].get(0) {

@@ -150,7 +150,9 @@ impl Operation {
 
     /// Takes a body of these media types.
     pub(super) fn content(mut self, required: bool, content: Value) -> Self {
-        self.members.insert("requestBody".to_owned(), json!({ "required": required, "content": content }));
+        let mut body = json!({ "required": required });
+        body["content"] = content;
+        self.members.insert("requestBody".to_owned(), body);
         self
     }
 
@@ -178,7 +180,9 @@ impl Operation {
 
     /// Answers a body of these media types.
     pub(super) fn answers(mut self, status: u16, about: &str, content: Value) -> Self {
-        self.responses.insert(status.to_string(), json!({ "description": about, "content": content }));
+        let mut response = json!({ "description": about });
+        response["content"] = content;
+        self.responses.insert(status.to_string(), response);
         self
     }
 

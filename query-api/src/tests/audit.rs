@@ -83,11 +83,10 @@ async fn pages_hold_each_event_once_and_end_at_the_head() {
 }
 
 #[tokio::test]
-async fn a_page_that_ends_with_the_log_leads_to_an_empty_one() {
+async fn a_full_page_that_ends_with_the_log_leads_nowhere() {
     let stage = with_events(20).await;
     let page = stage.as_auditor().read(EVENTS).await;
-    assert_eq!(page["next_after"], "20");
-    assert_eq!(stage.as_auditor().read(&format!("{EVENTS}?after=20")).await["items"], json!([]));
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["next_after"]), (20, &Value::Null));
 }
 
 #[tokio::test]
@@ -135,13 +134,11 @@ async fn a_stream_is_gone_on_with_from_any_position() {
 }
 
 #[tokio::test]
-async fn a_page_looks_through_a_bounded_part_and_leads_on() {
+async fn a_rare_event_is_found_wherever_it_lies() {
     let stage = with_events(10_050).await;
     stage.log.add("order-1", "OrderPaid", "{}");
-    let first = stage.as_auditor().read(&format!("{EVENTS}?type=OrderPaid")).await;
-    assert_eq!(first, json!({ "items": [], "next_after": "10000" }));
-    let second = stage.as_auditor().read(&format!("{EVENTS}?type=OrderPaid&after=10000")).await;
-    assert_eq!((positions(&second["items"]), &second["next_after"]), (vec![10_051], &Value::Null));
+    let page = stage.as_auditor().read(&format!("{EVENTS}?type=OrderPaid")).await;
+    assert_eq!((positions(&page["items"]), &page["next_after"]), (vec![10_051], &Value::Null));
 }
 
 #[tokio::test]

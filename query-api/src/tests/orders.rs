@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use chassis::identity::Role;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -199,17 +197,4 @@ async fn a_row_that_its_writer_never_writes_is_our_failure() {
     stage.order(OrderSeed::default()).await;
     stage.views.execute("update order_view set items_json = '[{}]'", Vec::new()).await.unwrap();
     stage.as_buyer("alice").get("/api/v1/orders").await.assert_problem(500, "internal");
-}
-
-/// The statements are one text for both databases.
-#[tokio::test]
-async fn the_same_statements_answer_on_postgres() {
-    let stage = Stage::over(database::testing::TestDatabase::postgres().await).await;
-    stage.all_at(5).await;
-    stage.order(OrderSeed::default()).await;
-    let alice = stage.as_buyer("alice");
-    assert_eq!(ids(&alice, "?status=awaiting_payment&order_type=course").await, [ORDER]);
-    alice.read(&format!("/api/v1/orders/{ORDER}")).await;
-    let seen: BTreeSet<String> = ids(&stage.as_auditor(), "?limit=1").await.into_iter().collect();
-    assert_eq!(seen.len(), 1);
 }

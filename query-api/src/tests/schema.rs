@@ -9,12 +9,12 @@ pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(crate::openapi);
 
 /// Fails unless `body` is what the description's `GET` of `path` answers with 200, without a member that it does not name.
 #[track_caller]
-pub(super) fn assert_described(path: &str, body: Value) {
+pub(super) fn assert_described(path: &str, body: &Value) {
     let path = path.split('?').next().unwrap();
     let template = DOCUMENT["paths"].as_object().unwrap().keys().find(|template| fits(template, path)).unwrap_or_else(|| panic!("{path}"));
     let schema = &DOCUMENT["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
     assert!(schema.is_object(), "{template}");
-    assert_eq!(violations(schema, &body, true), Vec::<String>::new(), "{path}: {body}");
+    assert_eq!(violations(schema, body, true), Vec::<String>::new(), "{path}: {body}");
 }
 
 fn fits(template: &str, path: &str) -> bool {

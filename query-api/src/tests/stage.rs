@@ -81,6 +81,10 @@ impl Stage {
         self.as_role("audrey", Role::Auditor)
     }
 
+    pub(super) fn as_bearer(&self, token: String) -> Caller<'_> {
+        Caller { stage: self, token: Some(token) }
+    }
+
     pub(super) fn as_nobody(&self) -> Caller<'_> {
         Caller { stage: self, token: None }
     }
@@ -124,7 +128,7 @@ impl Caller<'_> {
     pub(super) async fn read(&self, path: &str) -> Value {
         let reply = self.get(path).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text());
-        super::schema::assert_described(path, reply.json());
+        super::schema::assert_described(path, &reply.json());
         reply.json()
     }
 

@@ -12,20 +12,20 @@ use super::stage::Stage;
 /// Long enough for the slowest machine; a test that succeeds never waits for it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-struct Watch {
+pub(super) struct Watch {
     body: Body,
     unread: String,
 }
 
 impl Watch {
-    async fn open(stage: &Stage) -> Self {
+    pub(super) async fn open(stage: &Stage) -> Self {
         let response: Response<Body> = stage.as_buyer("alice").open(&format!("/api/v1/orders/{ORDER}/watch"), &[]).await;
         assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &"text/event-stream".parse().unwrap()));
         Self { body: response.into_body(), unread: String::new() }
     }
 
     /// The next event's id and data; `None` at the end.
-    async fn next(&mut self) -> Option<(String, Value)> {
+    pub(super) async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.unread.split_once("\n\n") {
                 let line = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim_start().to_owned());
@@ -91,7 +91,8 @@ async fn a_change_is_told_with_the_pay_records_that_belong_to_it() {
 async fn all_who_watch_hear_and_a_change_of_another_order_is_not_told() {
     let stage = stage().await;
     let (mut one, mut two) = (Watch::open(&stage).await, Watch::open(&stage).await);
-    (one.next().await.unwrap(), two.next().await.unwrap());
+    one.next().await.unwrap();
+    two.next().await.unwrap();
     stage.order(OrderSeed { order_id: "331284905322184705", ..OrderSeed::default() }).await;
     stage.log.wake(6);
     stage.pay(ORDER, 4, 5).await;

@@ -56,7 +56,12 @@ impl Api {
     /// Waits until the order's view has this status; answers the view.
     pub(crate) async fn until_order_is(&self, order_id: &str, status: &str) -> Value {
         eventually(&format!("order {order_id} is {status}"), async || {
-            let order = self.order(order_id).await;
+            // A view that is behind does not have the order yet.
+            let reply = self.get(&format!("/api/v1/orders/{order_id}")).send().await;
+            if reply.status == 404 {
+                return Err("the view does not have it".to_owned());
+            }
+            let order = reply.expect(200).json();
             if order["status"] == status { Ok(order) } else { Err(format!("it is {}", order["status"])) }
         })
         .await

@@ -1,1 +1,56 @@
-//! sim
+//! The simulator: the real command handler, process manager and followers over ports in memory, in one thread, with
+//! virtual time and a seed.
+//!
+//! A step is one seeded action: a command, a delivery, a fault, a crash, a move of the clock. Between actions tasks are
+//! polled in seeded order; each await of a port is a place where a task waits, fails, or is dropped. What must be true is
+//! checked after every step against a model that reads the log by itself, and more of it whenever all comes to rest.
+//! The same seed makes the same run.
+
+mod actions;
+mod broken;
+mod calm;
+mod chance;
+#[cfg(test)]
+mod faulty;
+mod ledger;
+mod ports;
+mod process;
+mod promises;
+mod report;
+mod shop;
+mod weather;
+mod wishes;
+mod world;
+
+pub use report::{Failure, Report};
+
+use broken::Broken;
+use process::Seams;
+use world::World;
+
+/// The average number of steps between two rests.
+const STEPS_BETWEEN_RESTS: u32 = 300;
+
+/// Runs `steps` steps of what `seed` determines, and a rest at the end. Errors: the first invariant that does not hold.
+pub fn run(seed: u64, steps: u64) -> Result<Report, Box<Failure>> {
+    run_with(seed, steps, Seams::default())
+}
+
+fn run_with(seed: u64, steps: u64, seams: Seams) -> Result<Report, Box<Failure>> {
+    let mut world = World::new(seed, seams).map_err(|broken| Box::new(Failure::at_the_start(seed, broken)))?;
+    match walk(&mut world, steps) {
+        Ok(()) => Ok(Report::of(seed, &world)),
+        Err(broken) => Err(Box::new(Failure::of(seed, &world, broken))),
+    }
+}
+
+fn walk(world: &mut World, steps: u64) -> Result<(), Broken> {
+    while world.steps < steps {
+        world.step()?;
+        if world.stores.chance.one_in(STEPS_BETWEEN_RESTS) {
+            world.come_to_rest()?;
+        }
+    }
+    world.come_to_rest()?;
+    world.check_rebuild()
+}

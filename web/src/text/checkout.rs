@@ -5,6 +5,7 @@ use super::Text;
 pub(super) const TEXTS: &[Text] = &[
     Text::new("checkout.title", "Pay", "收银台"),
     Text::new("checkout.owed", "Amount to pay", "应付金额"),
+    Text::new("checkout.amount", "Amount", "金额"),
     Text::new("checkout.order_id", "Order", "订单号"),
     Text::new("checkout.pay_before", "Please pay before", "请于此时间前支付"),
     Text::new("checkout.note", "Your course opens as soon as the payment is confirmed.", "支付确认后，课程将立即为您开通。"),
@@ -64,8 +65,8 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("checkout.expired.title", "This order has expired", "订单已过期"),
     Text::new(
         "checkout.expired.words",
-        "It was not paid in time, and nothing was charged. You can order again at any time.",
-        "订单未在规定时间内支付，未产生扣款。您可随时重新下单。",
+        "It was not paid in time; please do not pay with the old code. If you did pay, this page will show it.",
+        "订单未在规定时间内支付，请勿再使用之前的二维码。如果您已付款，本页会自动显示结果。",
     ),
     Text::new("checkout.time_up.title", "The time to pay is over", "支付时间已结束"),
     Text::new(

@@ -10,7 +10,7 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("frame.docs", "API", "接口文档"),
     Text::new("frame.sign_out", "Sign out", "退出"),
     Text::new("frame.other_language", "中文", "English"),
-    Text::new("frame.switch_language", "切换到中文 (switch to Chinese)", "Switch to English（切换到英文）"),
+    Text::new("frame.switch_language", "中文: switch to Chinese", "English：切换到英文"),
     Text::new(
         "frame.foot",
         "A payment counts once the payment channel has confirmed it to us, never before.",

@@ -33,5 +33,5 @@ pub(super) const TEXTS: &[Text] = &[
         "链接不完整或不属于本商店，请从订单重新获取二维码。",
     ),
     Text::new("outcome.unavailable.title", "Not possible at the moment", "暂时无法处理"),
-    Text::new("outcome.unavailable.words", "Nothing was charged. Please try again in a moment.", "未产生扣款，请稍后重试。"),
+    Text::new("outcome.unavailable.words", "Please try again in a moment.", "请稍后重试。"),
 ];

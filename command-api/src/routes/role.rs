@@ -1,0 +1,43 @@
+//! Who may call a route, judged before its body is read: whoever may not is told nothing about the body.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use chassis::identity::{Identity, Role};
+use chassis::problem::Problem;
+
+use crate::routes::ApiState;
+
+macro_rules! in_role {
+    ($(#[$doc:meta])* $name:ident: $($role:ident),+) => {
+        $(#[$doc])*
+        pub(super) struct $name(pub(super) Identity);
+
+        impl $name {
+            /// The roles that the route takes, the first that the token has counts.
+            pub(super) const ROLES: &'static [Role] = &[$(Role::$role),+];
+        }
+
+        impl FromRequestParts<ApiState> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
+                let identity = Identity::from_request_parts(parts, api).await?;
+                identity.require_any(Self::ROLES)?;
+                Ok(Self(identity))
+            }
+        }
+    };
+}
+
+in_role!(
+    /// A buyer.
+    InBuyer: Buyer
+);
+in_role!(
+    /// A buyer, or another business system.
+    InBuyerOrService: Buyer, Service
+);
+in_role!(
+    /// An operator, or a buyer.
+    InOperatorOrBuyer: Operator, Buyer
+);

@@ -1,0 +1,134 @@
+use super::world::*;
+use crate::channel::Channel::{AlipayQr, WechatNative};
+use crate::order::*;
+use crate::pay_record::*;
+
+#[test]
+fn beginning_to_pay_records_all_that_the_channel_is_sent() {
+    given(&[created()]).when(attempt(AlipayQr, 1)).then([issued(1, AlipayQr, 1)]);
+}
+
+#[test]
+fn a_live_attempt_of_the_channel_is_answered_and_no_other_made() {
+    given(&[created(), issued(1, AlipayQr, 1)]).when(attempt(AlipayQr, 2)).then_nothing();
+    given(&pending()).when(attempt(AlipayQr, 2)).then_nothing();
+    given(&pending()).when(attempt(AlipayQr, EXPIRES - 1)).then_nothing();
+    let opened = [created(), issued(1, AlipayQr, 1), opened(1, 2)];
+    given(&opened).when(attempt(AlipayQr, 3)).then_nothing();
+}
+
+#[test]
+fn a_live_code_is_not_answered_once_the_orders_time_is_over() {
+    let outlives = [created(), issued(1, AlipayQr, 1), prepared_until(1, EXPIRES + 60)];
+    given(&outlives).when(attempt(AlipayQr, EXPIRES)).then_rejected(OrderRejection::Expiring);
+    given(&[created(), issued(1, AlipayQr, 1)]).when(attempt(AlipayQr, EXPIRES)).then_rejected(OrderRejection::Expiring);
+}
+
+#[test]
+fn a_dead_code_is_ended_and_the_next_attempt_made() {
+    let dead = [created(), issued(1, AlipayQr, 1), prepared_until(1, 10)];
+    given(&dead).when(attempt(AlipayQr, 10)).then([closing(1, ClosingCause::CodeExpired), issued(2, AlipayQr, 10)]);
+}
+
+#[test]
+fn choosing_another_channel_ends_the_first_as_far_as_it_was_shown() {
+    given(&pending()).when(attempt(WechatNative, 2)).then([closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2)]);
+    let unshown = [created(), issued(1, AlipayQr, 1)];
+    given(&unshown).when(attempt(WechatNative, 2)).then([closed(1, ClosedProof::NeverShown), issued(2, WechatNative, 2)]);
+    let opened = [created(), issued(1, AlipayQr, 1), opened(1, 1)];
+    given(&opened).when(attempt(WechatNative, 2)).then([closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2)]);
+}
+
+#[test]
+fn going_back_to_the_first_channel_makes_a_third_attempt() {
+    let switched = after(pending(), [closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2)]);
+    given(&switched).when(attempt(AlipayQr, 3)).then([closed(2, ClosedProof::NeverShown), issued(3, AlipayQr, 3)]);
+}
+
+#[test]
+fn an_attempt_that_the_channel_refused_or_that_ended_is_followed_by_a_new_one() {
+    given(&[created(), issued(1, AlipayQr, 1), failed(1)]).when(attempt(AlipayQr, 2)).then([issued(2, AlipayQr, 2)]);
+    let ended = after(pending(), [closed(1, ClosedProof::ChannelClosed)]);
+    given(&ended).when(attempt(AlipayQr, 2)).then([issued(2, AlipayQr, 2)]);
+}
+
+#[test]
+fn no_attempt_is_made_with_less_than_two_minutes_left() {
+    given(&[created()]).when(attempt(AlipayQr, EXPIRES - 2)).then([issued(1, AlipayQr, EXPIRES - 2)]);
+    given(&[created()]).when(attempt(AlipayQr, EXPIRES - 1)).then_rejected(OrderRejection::Expiring);
+    given(&[created()]).when(attempt(AlipayQr, EXPIRES + 1)).then_rejected(OrderRejection::Expiring);
+    given(&pending()).when(attempt(WechatNative, EXPIRES - 1)).then_rejected(OrderRejection::Expiring);
+    let dead = [created(), issued(1, AlipayQr, 1), prepared_until(1, 10)];
+    given(&dead).when(attempt(AlipayQr, EXPIRES - 1)).then_rejected(OrderRejection::Expiring);
+}
+
+#[test]
+fn an_order_that_is_paid_or_ended_begins_no_attempt() {
+    given(&paid_order()).when(attempt(AlipayQr, 7)).then_rejected(OrderRejection::AlreadyPaid);
+    given(&expired_order()).when(attempt(AlipayQr, 7)).then_rejected(OrderRejection::Ended);
+    given(&[created(), cancelled(false)]).when(attempt(AlipayQr, 7)).then_rejected(OrderRejection::Ended);
+    let order_closing = after(pending(), [order_cancelling(), closing(1, ClosingCause::OrderCancelled)]);
+    given(&order_closing).when(attempt(AlipayQr, 7)).then_rejected(OrderRejection::Ended);
+}
+
+fn ninety_nine_attempts() -> Vec<OrderStreamEvent> {
+    let refused = (1..99).flat_map(|number| [issued(number, AlipayQr, 1), failed(number)]);
+    after(vec![created()], refused.chain([issued(99, AlipayQr, 1), prepared(99)]))
+}
+
+#[test]
+fn after_the_last_number_no_attempt_is_made_and_the_live_one_stays_payable() {
+    let exhausted = given(&ninety_nine_attempts());
+    exhausted.when(attempt(WechatNative, 2)).then_rejected(OrderRejection::AttemptsExhausted);
+    exhausted.when(attempt(AlipayQr, 2)).then_nothing();
+    exhausted.when(record_capture(99, capture("T1"))).then([confirmed(99, "T1"), paid(99)]);
+}
+
+#[test]
+fn an_attempt_without_an_outcome_is_ended_and_the_next_number_taken() {
+    let unanswered = given(&[created(), issued(1, AlipayQr, 1)]);
+    unanswered.when(reattempt(1, AlipayQr, 2)).then([closed(1, ClosedProof::NeverShown), issued(2, AlipayQr, 2)]);
+}
+
+#[test]
+fn an_attempt_with_an_outcome_is_not_taken_up_again() {
+    given(&pending()).when(reattempt(1, AlipayQr, 2)).then_nothing();
+    given(&[created(), issued(1, AlipayQr, 1), failed(1)]).when(reattempt(1, AlipayQr, 2)).then_nothing();
+    let taken_up = [created(), issued(1, AlipayQr, 1), closed(1, ClosedProof::NeverShown), issued(2, AlipayQr, 2)];
+    given(&taken_up).when(reattempt(1, AlipayQr, 3)).then_nothing();
+}
+
+#[test]
+fn an_attempt_without_an_outcome_ends_also_where_none_may_follow() {
+    let ended = [closed(1, ClosedProof::NeverShown)];
+    given(&[created(), issued(1, AlipayQr, 1)]).when(reattempt(1, AlipayQr, EXPIRES - 1)).then(ended);
+    let last_of_99 = after(ninety_nine_attempts()[..197].to_vec(), [issued(99, AlipayQr, 1)]);
+    given(&last_of_99).when(reattempt(99, AlipayQr, 2)).then([closed(99, ClosedProof::NeverShown)]);
+    let paid_by_the_first =
+        after(pending(), [closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2), confirmed(1, "T1"), paid(1)]);
+    given(&paid_by_the_first).when(reattempt(2, WechatNative, 7)).then([closed(2, ClosedProof::NeverShown)]);
+}
+
+#[test]
+fn a_title_is_shown_without_what_the_channel_signs_with() {
+    assert_eq!(wallet_subject("Rust for beginners"), "Rust for beginners");
+    assert_eq!(wallet_subject("a&total_amount=1/2"), "a total_amount 1 2");
+    assert_eq!(wallet_subject(" x\ty\r\nz\u{7f} "), "x y  z");
+    assert_eq!(wallet_subject("课程"), "课程");
+    assert_eq!(wallet_subject("&=/"), "");
+}
+
+#[test]
+fn a_title_is_shown_up_to_128_characters() {
+    assert_eq!(wallet_subject(&"课".repeat(129)), "课".repeat(128));
+    assert_eq!(wallet_subject(&"课".repeat(128)), "课".repeat(128));
+}
+
+#[test]
+fn a_title_of_nothing_that_may_be_shown_leaves_the_orders_number() {
+    let titled = |title: &str| OrderDraft { title: title.to_owned(), ..draft(vec![item(PRICE, 1)], PRICE) };
+    let order = given(&[created_with(titled("&=/"))]);
+    order.when(attempt(AlipayQr, 1)).then([issued_as(1, AlipayQr, 1, "7231982345678901234")]);
+    let order = given(&[created_with(titled("Rust & C/C++ = fun"))]);
+    order.when(attempt(AlipayQr, 1)).then([issued_as(1, AlipayQr, 1, "Rust   C C++   fun")]);
+}

@@ -1,0 +1,114 @@
+//! What was stored stays readable. Each shape of each event has a file `<Event>.v<n>.json` with every member, and
+//! `<Event>.v<n>.least.json` without those that may be absent.
+
+use std::collections::BTreeSet;
+
+use super::structure::{Extent, problems};
+use super::world::{Events, each, files, schema, stored_forms, text};
+use serde_json::Value;
+
+/// The content of a stored form, and what its reader makes of it.
+fn read(event_type: &str, version: u16, extent: &str, events: &Events) -> (Value, super::world::Written) {
+    let name = format!("{event_type}.v{version}{extent}.json");
+    let content = text(&stored_forms().join(&name));
+    let written = (events.read)(event_type, version, &content).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    (serde_json::from_str(&content).unwrap(), written)
+}
+
+/// Whether today's shape may lack a member.
+fn has_optional_members(event_type: &str, whole: &Value) -> bool {
+    !problems(&schema(event_type), whole, Extent::Least).is_empty()
+}
+
+#[test]
+fn every_shape_of_every_event_reads_and_todays_is_written_back_unchanged() {
+    for (event_type, current, events) in each() {
+        for version in 1..=current {
+            let (content, written) = read(event_type, version, "", events);
+            assert_eq!((written.event_type, written.schema_version), (event_type, current));
+            if version == current {
+                assert_eq!(written.content, content, "{event_type}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_be_absent_may_be_absent() {
+    for (event_type, current, events) in each() {
+        let (whole, _) = read(event_type, current, "", events);
+        if has_optional_members(event_type, &whole) {
+            for version in 1..=current {
+                let (content, written) = read(event_type, version, ".least", events);
+                if version == current {
+                    assert_eq!(written.content, content, "{event_type}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_stored_form_is_as_its_schema_says() {
+    for (event_type, current, events) in each() {
+        let schema = schema(event_type);
+        let (whole, _) = read(event_type, current, "", events);
+        assert_eq!(problems(&schema, &whole, Extent::Whole), Vec::<String>::new(), "{event_type}");
+        if has_optional_members(event_type, &whole) {
+            let (least, _) = read(event_type, current, ".least", events);
+            assert_eq!(problems(&schema, &least, Extent::Least), Vec::<String>::new(), "{event_type}, the least form");
+        }
+    }
+}
+
+#[test]
+fn a_member_that_is_required_is_missed() {
+    for (event_type, current, events) in each() {
+        let (whole, _) = read(event_type, current, "", events);
+        let required = schema(event_type)["required"].clone();
+        for member in required.as_array().unwrap() {
+            let mut content = whole.clone();
+            content.as_object_mut().unwrap().remove(member.as_str().unwrap());
+            assert!((events.read)(event_type, current, &content.to_string()).is_err(), "{event_type} without {member}");
+        }
+    }
+}
+
+#[test]
+fn every_file_is_a_shape_of_an_event() {
+    let shapes: BTreeSet<String> = each()
+        .flat_map(|(event_type, current, _)| (1..=current).map(move |version| format!("{event_type}.v{version}")))
+        .flat_map(|shape| [format!("{shape}.json"), format!("{shape}.least.json")])
+        .collect();
+    for file in files(&stored_forms(), "") {
+        assert!(shapes.contains(&file), "{file} is no shape of an event");
+    }
+}
+
+#[test]
+fn a_stored_name_means_one_event() {
+    let names: Vec<&str> = each().map(|(event_type, _, _)| event_type).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+}
+
+#[test]
+fn every_enum_of_events_is_looked_at() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let enums = count(&sources, "\nstored_events! {");
+    assert_eq!(enums, super::world::ALL.len(), "an enum of events is missing in world.rs");
+}
+
+fn count(folder: &std::path::Path, needle: &str) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { count(&path, needle) } else { text(&path).matches(needle).count() }).sum()
+}
+
+#[test]
+fn a_name_or_shape_that_is_not_known_is_refused() {
+    for (event_type, current, events) in each() {
+        let content = text(&stored_forms().join(format!("{event_type}.v{current}.json")));
+        assert!((events.read)(event_type, current + 1, &content).is_err(), "{event_type}");
+        assert!((events.read)("NeverHappened", 1, &content).is_err(), "{event_type}");
+        assert!((events.read)(event_type, current, "[]").is_err(), "{event_type}");
+    }
+}

@@ -1,0 +1,408 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chassis::clock::Clock;
+use chrono::{DateTime, Utc};
+use domain::{Channel, Currency, Money, PayNo};
+use event_store::{LogReader, MemoryEventStore};
+use futures_util::FutureExt;
+use gateway::{
+    Capture, Closed, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation, PrecreateRequest, Precreated,
+    RawNotification, Receipt, TradeState,
+};
+
+use super::{Content, MOST_POLLS, Notice, NoticeKind, SimulatedFault, TradeWord};
+use crate::broken::{Broken, Witness};
+use crate::chance::Chance;
+use crate::weather::{Place, Weather};
+
+/// The channel itself, outside of every process of ours: trades, and the notifications that it still owes us.
+pub(crate) struct Alipay {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The channel's clock never goes back.
+    now: DateTime<Utc>,
+    trades: BTreeMap<String, Trade>,
+    captures: BTreeMap<String, Captured>,
+    owed: Vec<Notice>,
+    numbers: u64,
+    on_their_way: Vec<PrecreateRequest>,
+}
+
+struct Trade {
+    request: PrecreateRequest,
+    status: Status,
+    /// Its notifications never arrive.
+    is_deaf: bool,
+}
+
+enum Status {
+    /// Its code was given out; nobody has scanned it, so that a query does not find it.
+    Coded,
+    Awaiting { trade_no: String },
+    Paid { trade_no: String },
+    Closed { trade_no: Option<String> },
+}
+
+/// Money that the channel holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Captured {
+    pub(crate) out_trade_no: String,
+    pub(crate) amount_minor: i64,
+    pub(crate) paid_at: DateTime<Utc>,
+    /// Its notifications never arrive: only a query tells.
+    pub(crate) is_deaf: bool,
+}
+
+const ALREADY_PAID: &str = "ACQ.TRADE_HAS_SUCCESS";
+const ALREADY_CLOSED: &str = "ACQ.TRADE_HAS_CLOSE";
+const OTHER_CONTENT: &str = "ACQ.CONTEXT_INCONSISTENT";
+const NOT_TODAY: &str = "ACQ.SYSTEM_BUSY_BY_RULE";
+
+impl State {
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn owe(&mut self, content: Content) {
+        self.owed.push(Notice { kind: NoticeKind::Genuine, content });
+    }
+
+    /// A true notification about a trade as it stands; its number `trade_no` is known.
+    fn content(&mut self, out_trade_no: &str, trade_no: &str, word: TradeWord, is_ambiguous: bool) -> Option<Content> {
+        let amount_minor = match self.captures.get(trade_no) {
+            Some(captured) => captured.amount_minor,
+            None => self.trades.get(out_trade_no)?.request.amount.amount_minor(),
+        };
+        let paid_at = self.captures.get(trade_no).filter(|_| word.is_paid()).map(|captured| captured.paid_at);
+        let notify_id = format!("N{}", self.next_number());
+        let (out_trade_no, trade_no) = (out_trade_no.to_owned(), trade_no.to_owned());
+        Some(Content { notify_id, out_trade_no, trade_no, amount_minor, word, paid_at, is_ambiguous })
+    }
+
+    fn owe_about(&mut self, out_trade_no: &str, trade_no: &str, word: TradeWord, is_ambiguous: bool) {
+        if self.trades.get(out_trade_no).is_none_or(|trade| trade.is_deaf) {
+            return;
+        }
+        if let Some(content) = self.content(out_trade_no, trade_no, word, is_ambiguous) {
+            self.owe(content);
+        }
+    }
+
+    fn precreate(&mut self, request: &PrecreateRequest) -> Result<String, &'static str> {
+        match self.trades.get(&request.out_trade_no) {
+            Some(trade) if trade.request != *request => return Err(OTHER_CONTENT),
+            Some(Trade { status: Status::Paid { .. }, .. }) => return Err(ALREADY_PAID),
+            Some(Trade { status: Status::Closed { .. }, .. }) => return Err(ALREADY_CLOSED),
+            Some(_) => {}
+            None => {
+                let trade = Trade { request: request.clone(), status: Status::Coded, is_deaf: false };
+                self.trades.insert(request.out_trade_no.clone(), trade);
+            }
+        }
+        Ok(format!("https://qr.channel.example/{}", request.out_trade_no))
+    }
+
+    /// What its time has ended is closed.
+    fn expire(&mut self, now: DateTime<Utc>) {
+        self.now = self.now.max(now);
+        let now = self.now;
+        let mut ended = Vec::new();
+        for (out_trade_no, trade) in &mut self.trades {
+            if let Status::Awaiting { trade_no } = &trade.status
+                && now >= trade.request.time_expire
+            {
+                ended.push((out_trade_no.clone(), trade_no.clone()));
+                trade.status = Status::Closed { trade_no: Some(trade_no.clone()) };
+            }
+        }
+        for (out_trade_no, trade_no) in ended {
+            self.owe_about(&out_trade_no, &trade_no, TradeWord::Closed, false);
+        }
+    }
+}
+
+impl Alipay {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.expire(self.clock.now());
+        state
+    }
+
+    /// Our numbers whose codes can be scanned now.
+    pub(crate) fn scannable(&self) -> Vec<String> {
+        let state = self.state();
+        let may = |trade: &Trade| matches!(trade.status, Status::Coded) && state.now < trade.request.time_expire;
+        state.trades.iter().filter(|(_, trade)| may(trade)).map(|(out_trade_no, _)| out_trade_no.clone()).collect()
+    }
+
+    /// Our numbers whose buyers have scanned and not paid.
+    pub(crate) fn awaiting(&self) -> Vec<String> {
+        let state = self.state();
+        let awaiting = state.trades.iter().filter(|(_, trade)| matches!(trade.status, Status::Awaiting { .. }));
+        awaiting.map(|(out_trade_no, _)| out_trade_no.clone()).collect()
+    }
+
+    /// A buyer scans the code of `out_trade_no`; whether the wallet then shows what is to be paid.
+    pub(crate) fn scan(&self, out_trade_no: &str, is_deaf: bool) -> bool {
+        let mut state = self.state();
+        let number = state.next_number();
+        let now = state.now;
+        let Some(trade) = state.trades.get_mut(out_trade_no) else { return false };
+        match &trade.status {
+            Status::Coded if now < trade.request.time_expire => {
+                let trade_no = format!("T{number}");
+                trade.status = Status::Awaiting { trade_no: trade_no.clone() };
+                trade.is_deaf = is_deaf;
+                state.owe_about(out_trade_no, &trade_no, TradeWord::Awaiting, false);
+                true
+            }
+            Status::Awaiting { .. } => true,
+            Status::Coded | Status::Paid { .. } | Status::Closed { .. } => false,
+        }
+    }
+
+    /// The buyer who has scanned pays; `excess_minor` is what the channel wrongly takes beside the amount.
+    pub(crate) fn pay(&self, out_trade_no: &str, excess_minor: i64, is_ambiguous: bool) -> bool {
+        let mut state = self.state();
+        let paid_at = state.now;
+        let Some(trade) = state.trades.get_mut(out_trade_no) else { return false };
+        let Status::Awaiting { trade_no } = &trade.status else { return false };
+        let trade_no = trade_no.clone();
+        trade.status = Status::Paid { trade_no: trade_no.clone() };
+        let amount_minor = trade.request.amount.amount_minor() + excess_minor;
+        let captured = Captured { out_trade_no: out_trade_no.to_owned(), amount_minor, paid_at, is_deaf: trade.is_deaf };
+        state.captures.insert(trade_no.clone(), captured);
+        state.owe_about(out_trade_no, &trade_no, TradeWord::Success, is_ambiguous);
+        true
+    }
+
+    /// The channel takes money for a number that nobody gave out, and tells of it.
+    pub(crate) fn stray(&self, out_trade_no: String, amount_minor: i64) {
+        let mut state = self.state();
+        let number = state.next_number();
+        let (trade_no, paid_at) = (format!("T{number}"), state.now);
+        let captured = Captured { out_trade_no: out_trade_no.clone(), amount_minor, paid_at, is_deaf: true };
+        state.captures.insert(trade_no.clone(), captured);
+        if let Some(content) = state.content(&out_trade_no, &trade_no, TradeWord::Success, false) {
+            state.owed.push(Notice { kind: NoticeKind::Stray, content });
+        }
+    }
+
+    /// Months later a paid trade is final, and the channel says so.
+    pub(crate) fn finish(&self, trade_no: &str) {
+        let mut state = self.state();
+        let Some(out_trade_no) = state.captures.get(trade_no).map(|captured| captured.out_trade_no.clone()) else { return };
+        state.owe_about(&out_trade_no, trade_no, TradeWord::Finished, false);
+    }
+
+    /// What a notification about `out_trade_no` would say that is not true.
+    pub(crate) fn untrue(&self, out_trade_no: &str, amount_minor: i64) -> Content {
+        let mut state = self.state();
+        let number = state.next_number();
+        let known = state.trades.get(out_trade_no).and_then(|trade| match &trade.status {
+            Status::Coded => None,
+            Status::Awaiting { trade_no } | Status::Paid { trade_no } => Some(trade_no.clone()),
+            Status::Closed { trade_no } => trade_no.clone(),
+        });
+        Content {
+            notify_id: format!("F{number}"),
+            out_trade_no: out_trade_no.to_owned(),
+            trade_no: known.unwrap_or_else(|| format!("F{number}")),
+            amount_minor,
+            word: TradeWord::Success,
+            paid_at: Some(state.now),
+            is_ambiguous: false,
+        }
+    }
+
+    /// The notifications that the channel still owes.
+    pub(crate) fn owed(&self) -> Vec<Notice> {
+        self.state().owed.clone()
+    }
+
+    /// The channel does not send this notification again: it was acknowledged, or its ladder has ended.
+    pub(crate) fn settle_notice(&self, notify_id: &str) {
+        self.state().owed.retain(|notice| notice.content.notify_id != notify_id);
+    }
+
+    /// Money that it holds, by its own number.
+    pub(crate) fn captures(&self) -> BTreeMap<String, Captured> {
+        self.state().captures.clone()
+    }
+
+    /// Money that it holds under this number.
+    pub(crate) fn captured(&self, trade_no: &str) -> Option<Captured> {
+        self.state().captures.get(trade_no).cloned()
+    }
+
+    /// The channel's number of the money that it holds for ours.
+    pub(crate) fn captured_for(&self, out_trade_no: &str) -> Option<String> {
+        match &self.state().trades.get(out_trade_no)?.status {
+            Status::Paid { trade_no } => Some(trade_no.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds the trade as closed and unpaid.
+    pub(crate) fn is_closed(&self, out_trade_no: &str) -> bool {
+        self.state().trades.get(out_trade_no).is_some_and(|trade| matches!(trade.status, Status::Closed { .. }))
+    }
+
+    /// Requests that were given up as unanswered reach it after all.
+    pub(crate) fn arrive(&self) {
+        let mut state = self.state();
+        for request in std::mem::take(&mut state.on_their_way) {
+            // Nobody waits for the answer.
+            let _ = state.precreate(&request);
+        }
+    }
+
+    fn query(&self, out_trade_no: &str) -> TradeState {
+        let state = self.state();
+        let Some(trade) = state.trades.get(out_trade_no) else { return TradeState::NotFound };
+        match &trade.status {
+            Status::Coded => TradeState::NotFound,
+            Status::Awaiting { trade_no } => TradeState::AwaitingBuyer { trade_no: Some(trade_no.clone()) },
+            Status::Closed { .. } => TradeState::ClosedUnpaid,
+            Status::Paid { trade_no } => match state.captures.get(trade_no) {
+                Some(Captured { amount_minor, paid_at, .. }) => {
+                    let amount = Money::new(*amount_minor, Currency::Cny).unwrap_or_else(|_| Money::zero(Currency::Cny));
+                    TradeState::Paid(Capture { trade_no: trade_no.clone(), amount, paid_at: Some(*paid_at), is_final: false })
+                }
+                None => TradeState::Unrecognised("PAID_WITHOUT_MONEY".to_owned()),
+            },
+        }
+    }
+
+    fn close(&self, out_trade_no: &str) -> Closed {
+        let mut state = self.state();
+        let Some(trade) = state.trades.get_mut(out_trade_no) else { return Closed::NotFound };
+        match &trade.status {
+            Status::Coded => Closed::NotFound,
+            Status::Awaiting { trade_no } => {
+                let trade_no = trade_no.clone();
+                trade.status = Status::Closed { trade_no: Some(trade_no.clone()) };
+                state.owe_about(out_trade_no, &trade_no, TradeWord::Closed, false);
+                Closed::Done
+            }
+            Status::Paid { .. } | Status::Closed { .. } => Closed::StateForbids,
+        }
+    }
+}
+
+/// A process's way to the channel.
+pub(crate) struct AlipayAdapter {
+    pub(crate) alipay: Arc<Alipay>,
+    pub(crate) chance: Chance,
+    pub(crate) weather: Weather,
+    pub(crate) log: Arc<MemoryEventStore>,
+    pub(crate) witness: Arc<Witness>,
+}
+
+const CHANNEL: Channel = Channel::AlipayQr;
+
+impl AlipayAdapter {
+    /// No number goes to the channel before the intent is on the log.
+    fn intent_stands(&self, operation: Operation, out_trade_no: &str) {
+        let issued = out_trade_no.parse::<PayNo>().ok().is_some_and(|pay_no| {
+            let stream_id = command_api::streams::order(pay_no.order_id());
+            let events = self.log.read_stream(&stream_id, 0, usize::MAX).now_or_never();
+            let number = format!("\"pay_no\":\"{out_trade_no}\"");
+            let is_intent = |event: &event_store::RecordedEvent| event.event_type == "PayRecordIssued" && event.data.contains(&number);
+            matches!(events, Some(Ok(events)) if events.iter().any(is_intent))
+        });
+        if !issued {
+            let detail = format!("{operation} of {out_trade_no}");
+            self.witness.report(Broken::new("an attempt's intent stands on the log before the channel is asked", detail));
+        }
+    }
+
+    async fn unanswered(&self, operation: Operation) -> GatewayError {
+        self.chance.pause(MOST_POLLS).await;
+        GatewayError::Unknown { channel: CHANNEL, operation, source: Box::new(SimulatedFault) }
+    }
+
+    fn refused(operation: Operation, code: &str) -> GatewayError {
+        GatewayError::Refused { channel: CHANNEL, operation, code: code.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Gateway for AlipayAdapter {
+    async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError> {
+        let operation = Operation::Precreate;
+        self.intent_stands(operation, &request.out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            match self.chance.below(4) {
+                0 => return Err(Self::refused(operation, NOT_TODAY)),
+                1 => drop(self.alipay.state().precreate(request)),
+                2 => self.alipay.state().on_their_way.push(request.clone()),
+                _ => {}
+            }
+            return Err(self.unanswered(operation).await);
+        }
+        let code = self.alipay.state().precreate(request);
+        self.chance.pause(MOST_POLLS).await;
+        if code == Err(OTHER_CONTENT) {
+            let detail = request.out_trade_no.clone();
+            self.witness.report(Broken::new("a number goes to the channel with one content only", detail));
+        }
+        code.map(|code_url| Precreated { code_url }).map_err(|code| Self::refused(operation, code))
+    }
+
+    async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
+        self.intent_stands(Operation::Query, out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            return Err(self.unanswered(Operation::Query).await);
+        }
+        let state = self.alipay.query(out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        Ok(state)
+    }
+
+    async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError> {
+        self.intent_stands(Operation::Close, out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            if self.chance.one_in(2) {
+                let _ = self.alipay.close(out_trade_no);
+            }
+            return Err(self.unanswered(Operation::Close).await);
+        }
+        let closed = self.alipay.close(out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        Ok(closed)
+    }
+
+    fn read_notification(&self, raw: &RawNotification, _: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
+        Content::verified(raw)
+    }
+
+    fn reply(&self, receipt: Receipt) -> NotificationReply {
+        let body = match receipt {
+            Receipt::Durable => SUCCESS,
+            Receipt::Refused => "fail",
+        };
+        NotificationReply { status: 200, content_type: "text/plain", body }
+    }
+
+    fn available(&self) -> bool {
+        self.weather.channel_available()
+    }
+}
+
+/// The answer after which the channel does not send a notification again.
+pub(crate) const SUCCESS: &str = "success";

@@ -1,0 +1,183 @@
+//! Processes: what dies in a crash, over stores that do not.
+
+use std::sync::Arc;
+
+use chassis::clock::{Clock, ManualClock};
+use chassis::ids::{IdSource, SeededIds};
+use chrono::TimeDelta;
+use command_api::process_managers::{AttemptPatience, AttemptTodo, MemoryAttemptTodo, UnfinishedAttempts};
+use command_api::{Channels, CommandConfig, Commands, ConfiguredChannel, MemoryInbox, NoticeInbox, Ports};
+use domain::Channel;
+use domain::ids::SnowflakeSequence;
+use event_store::{EventStore, LogReader, MemoryEventStore};
+use followers::{FeedFollower, Follower, LogFeed};
+use gateway::Gateway;
+use projections::{CourseSelections, MemoryViews, Orders, PayRecords, Projection, Projector, SelectionRow, ViewStore};
+use storefront::catalogue::{Catalogue, MemoryCatalogue};
+use storefront::order_ids::{OrderIdSource, UnleasedIds};
+
+use crate::broken::Witness;
+use crate::chance::Chance;
+use crate::ports::{
+    Alipay, AlipayAdapter, SimulatedCatalogue, SimulatedInbox, SimulatedLog, SimulatedNumbers, SimulatedTodo, SimulatedView,
+};
+use crate::weather::Weather;
+use crate::wishes::TakeNotice;
+
+/// How many processes share the log and the tables.
+pub(crate) const PROCESSES: usize = 2;
+/// How long an order can be paid.
+const ORDER_LIFE: TimeDelta = TimeDelta::minutes(30);
+/// How long a code can be scanned.
+const CODE_LIFE: TimeDelta = TimeDelta::hours(2);
+/// How long an attempt's own appender is left alone with it.
+pub(crate) const PATIENCE: TimeDelta = TimeDelta::seconds(30);
+
+/// Puts something in the place of a port, or gives it back as it is.
+type Seam<P> = Box<dyn Fn(Arc<P>) -> Arc<P>>;
+
+/// Where tests of the simulator put faulty ports.
+pub(crate) struct Seams {
+    pub(crate) log: Seam<dyn EventStore>,
+    pub(crate) channel: Box<dyn Fn(Arc<dyn Gateway>, &Arc<Alipay>) -> Arc<dyn Gateway>>,
+    pub(crate) numbers: Seam<dyn OrderIdSource>,
+    pub(crate) todo: Seam<dyn AttemptTodo>,
+    pub(crate) selections: Seam<dyn ViewStore<SelectionRow>>,
+    pub(crate) take_notice: Arc<TakeNotice>,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self {
+            log: Box::new(|log| log),
+            channel: Box::new(|channel, _| channel),
+            numbers: Box::new(|numbers| numbers),
+            todo: Box::new(|todo| todo),
+            selections: Box::new(|selections| selections),
+            take_notice: Arc::new(|commands, raw, correlation_id| {
+                Box::pin(async move { commands.take_alipay_notice(raw, correlation_id).await })
+            }),
+        }
+    }
+}
+
+/// What outlives every process.
+pub(crate) struct Stores {
+    pub(crate) chance: Chance,
+    pub(crate) weather: Weather,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) ids: Arc<SeededIds>,
+    /// What is really kept, for the checks.
+    pub(crate) memory: Arc<MemoryEventStore>,
+    /// The log as processes see it.
+    pub(crate) log: Arc<SimulatedLog>,
+    pub(crate) alipay: Arc<Alipay>,
+    pub(crate) witness: Arc<Witness>,
+    pub(crate) views: MemoryViews,
+    pub(crate) catalogue: Arc<MemoryCatalogue>,
+    inbox: Arc<MemoryInbox>,
+    todo: Arc<dyn AttemptTodo>,
+    selections: Arc<dyn ViewStore<SelectionRow>>,
+    numbers: Vec<Arc<dyn OrderIdSource>>,
+    pub(crate) seams: Seams,
+}
+
+impl Stores {
+    pub(crate) fn new(seed: u64, clock: Arc<ManualClock>, seams: Seams) -> Self {
+        let chance = Chance::seeded(seed);
+        let weather = Weather::new(chance.clone());
+        let log_clock = Arc::clone(&clock);
+        let memory = Arc::new(MemoryEventStore::new(Arc::new(move || log_clock.now())));
+        let log = SimulatedLog::new((seams.log)(memory.clone()), chance.clone(), weather.clone());
+        let views = MemoryViews::default();
+        let started_at = clock.now();
+        let sequences = (0..PROCESSES).filter_map(|worker| SnowflakeSequence::new(u16::try_from(worker).ok()?, started_at).ok());
+        let numbers = sequences.map(|sequence| (seams.numbers)(Arc::new(UnleasedIds::new(sequence)))).collect();
+        Self {
+            ids: Arc::new(SeededIds::new(seed, clock.clone())),
+            alipay: Arc::new(Alipay::new(clock.clone())),
+            todo: (seams.todo)(Arc::new(MemoryAttemptTodo::default())),
+            selections: (seams.selections)(Arc::new(views.course_selections.clone())),
+            log: Arc::new(log),
+            witness: Arc::default(),
+            catalogue: Arc::default(),
+            inbox: Arc::default(),
+            chance,
+            weather,
+            clock,
+            memory,
+            views,
+            numbers,
+            seams,
+        }
+    }
+
+    fn channel(&self) -> Arc<dyn Gateway> {
+        let adapter = AlipayAdapter {
+            alipay: Arc::clone(&self.alipay),
+            chance: self.chance.clone(),
+            weather: self.weather.clone(),
+            log: Arc::clone(&self.memory),
+            witness: Arc::clone(&self.witness),
+        };
+        (self.seams.channel)(Arc::new(adapter), &self.alipay)
+    }
+
+    fn ports(&self, slot: usize) -> Ports {
+        let (chance, weather) = (&self.chance, &self.weather);
+        let inbox: Arc<dyn NoticeInbox> = self.inbox.clone();
+        let catalogue: Arc<dyn Catalogue> = self.catalogue.clone();
+        let configured = ConfiguredChannel {
+            gateway: self.channel(),
+            product_code: "QR_CODE_OFFLINE".to_owned(),
+            notify_url: "https://pay.example/notify/alipay".to_owned(),
+            code_life: CODE_LIFE,
+        };
+        Ports {
+            log: self.log.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            order_ids: Arc::new(SimulatedNumbers::new(Arc::clone(&self.numbers[slot]), chance.clone(), weather.clone())),
+            catalogue: Arc::new(SimulatedCatalogue::new(catalogue, chance.clone(), weather.clone())),
+            inbox: Arc::new(SimulatedInbox::new(inbox, chance.clone(), weather.clone())),
+            channels: Channels::default().with(Channel::AlipayQr, configured),
+        }
+    }
+
+    fn follower<P: Projector>(&self, rows: Arc<dyn ViewStore<P::Row>>) -> Arc<dyn Follower> {
+        let log: Arc<dyn LogReader> = self.log.clone();
+        let rows = SimulatedView::new(rows, self.chance.clone(), self.weather.clone());
+        let effect = Projection::<P, SimulatedView<P::Row>>::new(rows);
+        Arc::new(FeedFollower::new(Arc::new(LogFeed::new(log, P::wanted())), Arc::new(effect)))
+    }
+}
+
+/// One process: what it holds in memory is lost when it dies.
+pub(crate) struct Process {
+    pub(crate) commands: Commands,
+    pub(crate) followers: Vec<Arc<dyn Follower>>,
+    pub(crate) manager: Arc<UnfinishedAttempts>,
+}
+
+impl Process {
+    /// A fresh process in this slot.
+    pub(crate) fn start(slot: usize, stores: &Stores) -> Self {
+        let ports = stores.ports(slot);
+        let log: Arc<dyn LogReader> = stores.log.clone();
+        let commands = Commands::new(ports, CommandConfig { order_life: ORDER_LIFE });
+        let todo = SimulatedTodo::new(Arc::clone(&stores.todo), stores.chance.clone(), stores.weather.clone());
+        let feed = LogFeed::new(log, UnfinishedAttempts::EVENTS);
+        let manager = UnfinishedAttempts::new(commands.clone(), Arc::new(feed), Arc::new(todo), AttemptPatience(PATIENCE));
+        let followers = vec![
+            stores.follower::<Orders>(Arc::new(stores.views.orders.clone())),
+            stores.follower::<PayRecords>(Arc::new(stores.views.pay_records.clone())),
+            stores.follower::<CourseSelections>(Arc::clone(&stores.selections)),
+        ];
+        Self { commands, followers, manager: Arc::new(manager) }
+    }
+}
+
+/// Ids of requests from outside.
+pub(crate) fn correlation_id(ids: &SeededIds) -> uuid::Uuid {
+    ids.event_id()
+}

@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::broken::Broken;
+use crate::ledger::{Stage, Standing};
+use crate::world::World;
+
+/// What a run did, in which every invariant held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What determined it.
+    pub seed: u64,
+    /// How many actions there were.
+    pub steps: u64,
+    /// How much time passed in it, in milliseconds.
+    pub simulated_ms: u64,
+    /// The actions by kind.
+    pub actions: BTreeMap<&'static str, u64>,
+    /// Events on the log.
+    pub events: usize,
+    /// Orders made.
+    pub orders: usize,
+    /// Orders paid.
+    pub paid_orders: usize,
+    /// Captures that nobody owed, or that match nothing.
+    pub surplus_captures: usize,
+    /// A hash of the whole log; the same seed gives the same.
+    pub log_hash: u64,
+}
+
+impl Report {
+    pub(crate) fn of(seed: u64, world: &World) -> Self {
+        let ledger = &world.ledger;
+        Self {
+            seed,
+            steps: world.steps,
+            simulated_ms: u64::try_from(world.simulated.num_milliseconds()).unwrap_or(0),
+            actions: world.actions.clone(),
+            events: ledger.len(),
+            orders: ledger.orders.len(),
+            paid_orders: ledger.orders.values().filter(|order| order.stage == Stage::Paid).count(),
+            surplus_captures: ledger.trades.values().filter(|standing| **standing != Standing::Confirmed).count(),
+            log_hash: ledger.hash(),
+        }
+    }
+
+    /// The same with what another run did.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.steps += other.steps;
+        self.simulated_ms += other.simulated_ms;
+        self.events += other.events;
+        self.orders += other.orders;
+        self.paid_orders += other.paid_orders;
+        self.surplus_captures += other.surplus_captures;
+        self.log_hash ^= other.log_hash;
+        for (action, count) in &other.actions {
+            *self.actions.entry(action).or_default() += count;
+        }
+        self
+    }
+
+    /// How much time passed, in whole hours.
+    pub fn simulated_hours(&self) -> u64 {
+        self.simulated_ms / 3_600_000
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { steps, events, orders, paid_orders, surplus_captures, .. } = self;
+        let hours = self.simulated_hours();
+        write!(f, "{steps} steps, {hours} simulated hours, {events} events, {orders} orders, {paid_orders} paid, ")?;
+        write!(f, "{surplus_captures} captures that nobody owed")
+    }
+}
+
+/// An invariant did not hold.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What determines the run: the same seed fails in the same way.
+    pub seed: u64,
+    /// After so many steps.
+    pub step: u64,
+    /// What should hold.
+    pub invariant: String,
+    /// What was found.
+    pub detail: String,
+    /// The last actions with their answers, oldest first.
+    pub trace: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn of(seed: u64, world: &World, broken: Broken) -> Self {
+        let trace = world.trace.iter().cloned().collect();
+        Self { seed, step: world.steps, invariant: broken.invariant.to_owned(), detail: broken.detail, trace }
+    }
+
+    pub(crate) fn at_the_start(seed: u64, broken: Broken) -> Self {
+        Self { seed, step: 0, invariant: broken.invariant.to_owned(), detail: broken.detail, trace: Vec::new() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "seed {}, step {}: broken: {}", self.seed, self.step, self.invariant)?;
+        write!(f, "  {}", self.detail)
+    }
+}
+
+impl std::error::Error for Failure {}
