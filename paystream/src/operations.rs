@@ -24,8 +24,15 @@ pub(crate) fn rebuild_path(view: View) -> String {
 pub(crate) struct RebuildAnswer {
     pub(crate) events: u64,
     pub(crate) events_per_second: u64,
-    pub(crate) rows: Vec<(String, u64)>,
+    pub(crate) tables: Vec<RebuiltTable>,
     pub(crate) position: String,
+}
+
+/// How many rows a table has now.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RebuiltTable {
+    pub(crate) table: String,
+    pub(crate) rows: u64,
 }
 
 impl From<&Rebuilt> for RebuildAnswer {
@@ -33,7 +40,7 @@ impl From<&Rebuilt> for RebuildAnswer {
         Self {
             events: rebuilt.events,
             events_per_second: rebuilt.events_per_second(),
-            rows: rebuilt.rows.iter().map(|(table, rows)| ((*table).to_owned(), *rows)).collect(),
+            tables: rebuilt.rows.iter().map(|(table, rows)| RebuiltTable { table: (*table).to_owned(), rows: *rows }).collect(),
             position: rebuilt.position.to_string(),
         }
     }

@@ -60,8 +60,8 @@ pub(crate) async fn rebuild(config: &Path, view: &str) -> Result<(), Trouble> {
         }
         Err(trouble) => return Err(trouble),
     };
-    for (table, rows) in &answer.rows {
-        say(&format!("{table}: {rows} rows"));
+    for rebuilt in &answer.tables {
+        say(&format!("{}: {} rows", rebuilt.table, rebuilt.rows));
     }
     say(&format!("{view}: {} events, {} a second, up to position {}", answer.events, answer.events_per_second, answer.position));
     Ok(())

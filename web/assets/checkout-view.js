@@ -1,6 +1,6 @@
 // Paints a checkout. What is shown is decided in checkout-state.js; here it only gets its words and places.
 import { byId, make, show } from "./dom.js";
-import { dateAndTime, say, sayWords, text, timeOfDay } from "./i18n.js";
+import { dateAndTime, say, sayWords, text, timeNearby } from "./i18n.js";
 import { money } from "./money.js";
 import { deadline, isSandbox, walletAddress } from "./checkout-state.js";
 import { clockText, secondsLeft } from "./countdown.js";
@@ -103,7 +103,7 @@ function paintBill(state, view) {
   sayWords(byId("order-id"), state.order_id);
   const open = state.status === "awaiting_payment" && Boolean(state.expires_at);
   show(byId("pay-before-fact"), open);
-  if (open) say(byId("pay-before"), "checkout.moment", { moment: () => timeOfDay(state.expires_at) });
+  if (open) say(byId("pay-before"), "checkout.moment", { moment: () => timeNearby(state.expires_at, Date.parse(state.server_now)) });
 }
 
 function paintState(state, view) {

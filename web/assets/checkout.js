@@ -31,7 +31,10 @@ function arrived(next) {
   clock.set(next.server_now);
   state = withNewestRecord(next, state);
   repaint();
-  if (isFinal(state)) stream.stop();
+  if (isFinal(state)) {
+    stream.stop();
+    page.paintConnection("live");
+  }
   if (view === "none" && !codeWasAsked) makeCode(currentChannel());
 }
 

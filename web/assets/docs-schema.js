@@ -143,7 +143,8 @@ function nameOf(schema) {
   return typeof schema?.$ref === "string" ? schema.$ref.split("/").pop() : null;
 }
 
-function limitsOf(schema) {
+/** What a schema says of a value's size and form, in one line; null if nothing. */
+export function limitsOf(schema) {
   const limits = ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "default"]
     .filter((limit) => schema[limit] !== undefined)
     .map((limit) => `${limit} ${JSON.stringify(schema[limit])}`);

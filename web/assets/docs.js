@@ -3,7 +3,7 @@ import { call } from "./api.js";
 import { byId, make, show } from "./dom.js";
 import { onLanguage, say, sayWords, startLanguage } from "./i18n.js";
 import { complain } from "./notice.js";
-import { Schemas, prose } from "./docs-schema.js";
+import { Schemas, limitsOf, prose } from "./docs-schema.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"];
 const COPIED_MS = 1500;
@@ -130,6 +130,7 @@ function parametersOf(operation) {
         parameter.required ? make("span", { class: "required", say: "docs.required" }) : null,
       ),
       parameter.description ? prose(parameter.description) : null,
+      limitsOf(schemas.whole(parameter.schema ?? {})),
     ),
   );
   return make("div", { class: "part" }, make("h4", { say: "docs.parameters" }), make("ul", { class: "members" }, ...items));
@@ -200,9 +201,8 @@ function curlOf(operation) {
   return make(
     "div",
     { class: "part curl" },
-    make("h4", { say: "docs.try" }),
+    make("div", { class: "part-head" }, make("h4", { say: "docs.try" }), navigator.clipboard ? copy : null),
     make("pre", { tabindex: "0" }, make("code", { text: line })),
-    navigator.clipboard ? copy : null,
   );
 }
 
@@ -211,7 +211,7 @@ function curlLine(operation) {
   const token = needsToken(operation) ? [`-H "Authorization: Bearer $TOKEN"`] : [];
   const content = contentOf(schemas.resolve(operation.requestBody ?? null));
   const body = content ? [`-H ${quoted(`Content-Type: ${content.type}`)}`, `-d ${quoted(bodyText(content))}`] : [];
-  return ["curl", ...method, quoted(addressOf(operation)), ...token, ...body].join(" \\\n  ");
+  return [["curl", ...method, quoted(addressOf(operation))].join(" "), ...token, ...body].join(" \\\n  ");
 }
 
 function bodyText(content) {

@@ -44,16 +44,19 @@ export function onLanguage(listener) {
 
 /** A moment as people write it, in their own time zone. `moment`: RFC 3339. */
 export function dateAndTime(moment) {
-  const date = new Date(moment);
-  if (Number.isNaN(date.getTime())) return String(moment);
-  return new Intl.DateTimeFormat(current === "zh" ? "zh-CN" : "en-GB", { dateStyle: "medium", timeStyle: "short" }).format(date);
+  return written(moment, { dateStyle: "medium", timeStyle: "short" });
 }
 
-/** The time of day of a moment. `moment`: RFC 3339. */
-export function timeOfDay(moment) {
+/** A moment close to now: its time of day, and its date only where that is another day's. */
+export function timeNearby(moment, nowMs) {
+  const isToday = new Date(moment).toDateString() === new Date(nowMs).toDateString();
+  return isToday ? written(moment, { timeStyle: "short" }) : dateAndTime(moment);
+}
+
+function written(moment, style) {
   const date = new Date(moment);
   if (Number.isNaN(date.getTime())) return String(moment);
-  return new Intl.DateTimeFormat(current === "zh" ? "zh-CN" : "en-GB", { timeStyle: "short" }).format(date);
+  return new Intl.DateTimeFormat(current === "zh" ? "zh-CN" : "en-GB", style).format(date);
 }
 
 /** Makes the page ready: its switch works and its texts are in the language that the reader wants. */

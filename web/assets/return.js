@@ -19,7 +19,10 @@ function arrived(next) {
   if (!replaces(next, state)) return;
   state = next;
   paint();
-  if (isFinal(state)) stream.stop();
+  if (isFinal(state)) {
+    stream.stop();
+    connection("live");
+  }
 }
 
 function paint() {

@@ -5,8 +5,8 @@ import { Problem } from "./api.js";
 const REOPEN_MS = [500, 1000, 2000, 5000, 10000];
 /** One end of a stream is usual (a restart, a proxy's limit); only the next one is worth a word. */
 const TELL_AFTER_FAILURES = 2;
-/** After so many attempts to open the stream in vain the state is also asked for. */
-const ASK_AFTER_FAILURES = 2;
+/** A stream that has stayed open for so long comes through. */
+const STEADY_MS = 2000;
 const ASK_TIMEOUT_MS = 10000;
 /** An address that is not of a checkout stays so; asking again is of no use. */
 const FINAL_STATUSES = [400, 401, 403, 404, 410];
@@ -15,54 +15,110 @@ const FINAL_STATUSES = [400, 401, 403, 404, 410];
  * Follows the events `state` of the stream at `path`.
  * `onState(state)` for each; `onConnection(word)` with "live", "reconnecting", "asking" or "offline" when that changes;
  * `onGone(problem)` once, if there is no such checkout, after which nothing follows.
- * Answers `{refresh, stop}`: `refresh` opens the stream anew at once, `stop` ends it for good.
+ * Answers an object with `refresh()`, which opens the stream anew at once, and `stop()`, which ends it for good.
  */
-export function watch(path, { onState, onConnection, onGone }) {
-  let source = null;
-  let timer = null;
-  let failures = 0;
-  let stopped = false;
-  let connection = null;
+export function watch(path, listeners) {
+  const watching = new Watch(path, listeners);
+  watching.refresh();
+  return watching;
+}
 
-  function connect() {
-    close();
-    if (stopped) return;
-    source = new EventSource(path);
-    source.addEventListener("state", (event) => {
-      failures = 0;
-      report("live");
-      deliver(event.data);
-    });
-    source.addEventListener("error", failed);
+class Watch {
+  #path;
+  #listeners;
+  #source = null;
+  #reopening = null;
+  #steady = null;
+  /** Streams that ended in a row, none of which came through. */
+  #failures = 0;
+  /** Whether the stream that is open, or was last, has brought a state. */
+  #delivered = false;
+  #connection = null;
+  /** Its abort takes away what listens to the window, and says that all is over. */
+  #end = new AbortController();
+
+  constructor(path, listeners) {
+    this.#path = path;
+    this.#listeners = listeners;
+    const { signal } = this.#end;
+    // A sleeping phone or a lost network leaves a stream that looks open and says nothing more.
+    const wake = () => {
+      if (!document.hidden) this.refresh();
+    };
+    document.addEventListener("visibilitychange", wake, { signal });
+    window.addEventListener("online", wake, { signal });
+    window.addEventListener("pageshow", (event) => event.persisted && this.refresh(), { signal });
+    window.addEventListener("offline", () => this.#report("offline"), { signal });
+    window.addEventListener("pagehide", () => this.#close(), { signal });
+  }
+
+  refresh() {
+    this.#failures = 0;
+    this.#open();
+  }
+
+  stop() {
+    this.#end.abort();
+    this.#close();
+  }
+
+  #open() {
+    this.#close();
+    if (this.#end.signal.aborted) return;
+    this.#delivered = false;
+    this.#source = new EventSource(this.#path);
+    this.#source.addEventListener("open", () => this.#opened());
+    this.#source.addEventListener("state", (event) => this.#arrived(event.data));
+    this.#source.addEventListener("error", () => this.#failed());
+  }
+
+  #close() {
+    clearTimeout(this.#reopening);
+    clearTimeout(this.#steady);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #opened() {
+    if (this.#failures === 0) this.#report("live");
+    this.#steady = setTimeout(() => {
+      this.#failures = 0;
+      this.#report("live");
+    }, STEADY_MS);
+  }
+
+  #arrived(data) {
+    this.#delivered = true;
+    this.#deliver(data);
   }
 
   /** A browser reopens a broken stream by itself, but not one that was refused; here both are reopened the same way. */
-  async function failed() {
-    close();
-    if (stopped) return;
-    failures += 1;
-    if (navigator.onLine === false) report("offline");
-    else if (failures >= TELL_AFTER_FAILURES) report("reconnecting");
-    const wait = REOPEN_MS[Math.min(failures, REOPEN_MS.length) - 1];
-    clearTimeout(timer);
-    timer = setTimeout(connect, wait);
-    if (failures >= ASK_AFTER_FAILURES) await ask();
+  async #failed() {
+    this.#close();
+    if (this.#end.signal.aborted) return;
+    this.#failures += 1;
+    const told = this.#failures >= TELL_AFTER_FAILURES;
+    if (navigator.onLine === false) this.#report("offline");
+    else if (told) this.#report(this.#delivered ? "asking" : "reconnecting");
+    this.#reopening = setTimeout(() => this.#open(), REOPEN_MS[Math.min(this.#failures, REOPEN_MS.length) - 1]);
+    // A refused stream tells no reason, so a page that has never seen a state asks for one at once.
+    if (!this.#delivered && (told || this.#connection === null)) await this.#ask();
   }
 
-  async function ask() {
+  async #ask() {
     try {
-      const data = await firstState(path);
-      if (stopped) return;
-      if (connection !== "live") report("asking");
-      deliver(data);
+      const data = await firstState(this.#path, this.#end.signal);
+      if (this.#end.signal.aborted) return;
+      if (this.#failures > 0) this.#report("asking");
+      this.#deliver(data);
     } catch (problem) {
-      if (stopped || !FINAL_STATUSES.includes(problem.status)) return;
-      stop();
-      onGone(problem);
+      if (this.#end.signal.aborted || !FINAL_STATUSES.includes(problem.status)) return;
+      this.stop();
+      this.#listeners.onGone(problem);
     }
   }
 
-  function deliver(data) {
+  #deliver(data) {
     let state;
     try {
       state = JSON.parse(data);
@@ -70,63 +126,21 @@ export function watch(path, { onState, onConnection, onGone }) {
       console.warn("a state of the checkout could not be read");
       return;
     }
-    onState(state);
+    this.#listeners.onState(state);
   }
 
-  function report(word) {
-    if (word === connection) return;
-    connection = word;
-    onConnection(word);
+  #report(word) {
+    if (word === this.#connection) return;
+    this.#connection = word;
+    this.#listeners.onConnection(word);
   }
-
-  function close() {
-    source?.close();
-    source = null;
-  }
-
-  function refresh() {
-    if (stopped) return;
-    failures = 0;
-    clearTimeout(timer);
-    connect();
-  }
-
-  function stop() {
-    stopped = true;
-    clearTimeout(timer);
-    close();
-    forget();
-  }
-
-  // A sleeping phone or a lost network leaves a stream that looks open and says nothing more.
-  const wake = () => {
-    if (!document.hidden) refresh();
-  };
-  const restore = (event) => {
-    if (event.persisted) refresh();
-  };
-  const lose = () => report("offline");
-  document.addEventListener("visibilitychange", wake);
-  window.addEventListener("pageshow", restore);
-  window.addEventListener("pagehide", close);
-  window.addEventListener("online", wake);
-  window.addEventListener("offline", lose);
-  function forget() {
-    document.removeEventListener("visibilitychange", wake);
-    window.removeEventListener("pageshow", restore);
-    window.removeEventListener("pagehide", close);
-    window.removeEventListener("online", wake);
-    window.removeEventListener("offline", lose);
-  }
-
-  connect();
-  return { refresh, stop };
 }
 
 /** Reads a stream's first state and hangs up. Works where a proxy ends long answers early. */
-async function firstState(path) {
+async function firstState(path, end) {
   const abort = new AbortController();
   const limit = setTimeout(() => abort.abort(), ASK_TIMEOUT_MS);
+  end.addEventListener("abort", () => abort.abort(), { once: true });
   try {
     const answer = await fetch(path, {
       headers: { Accept: "text/event-stream", "Accept-Language": language() },

@@ -105,7 +105,7 @@ fn bundle() -> Bundle {
 }
 
 fn asset(name: &str, content: &str, version: &str) -> Asset {
-    let body = if name.ends_with(".js") { with_versions(content, version) } else { content.to_owned() };
+    let body = if is_module(name) { with_versions(content, version) } else { content.to_owned() };
     let etag = format!("\"{}\"", hex(&Sha256::digest(&body)));
     Asset { content_type: content_type(name), body: body.into(), etag }
 }
@@ -129,6 +129,10 @@ fn known(name: &str) -> Option<&'static str> {
 
 fn source(name: &str) -> &'static str {
     SOURCES.iter().find(|(known, _)| *known == name).map_or("", |(_, content)| content)
+}
+
+fn is_module(name: &str) -> bool {
+    content_type(name).starts_with("text/javascript")
 }
 
 fn content_type(name: &str) -> &'static str {

@@ -12,13 +12,8 @@ use crate::page::CONTENT_POLICY;
 mod html;
 
 const HOSTILE: &str = "/checkout/\"><script>alert(1)</script>";
-const OUTCOMES: [Outcome<'_>; 5] = [
-    Outcome::AlreadyPaid,
-    Outcome::Expired { checkout_path: "/checkout/t" },
-    Outcome::Closed,
-    Outcome::Unknown,
-    Outcome::Unavailable,
-];
+const OUTCOMES: [Outcome<'_>; 5] =
+    [Outcome::AlreadyPaid, Outcome::Expired { checkout_path: "/checkout/t" }, Outcome::Closed, Outcome::Unknown, Outcome::Unavailable];
 const ROUTED: [&str; 4] = ["/", "/guide/7231", "/courses", "/docs"];
 
 struct Answer {
@@ -119,10 +114,7 @@ async fn an_expired_code_can_be_renewed_and_a_paid_one_cannot() {
 
 #[tokio::test]
 async fn a_path_with_markup_in_it_stays_a_path() {
-    for response in [
-        return_shell(Language::En, HOSTILE),
-        outcome_page(Language::En, Outcome::Expired { checkout_path: HOSTILE }),
-    ] {
+    for response in [return_shell(Language::En, HOSTILE), outcome_page(Language::En, Outcome::Expired { checkout_path: HOSTILE })] {
         let body = read(String::new(), response).await.body;
         assert!(!body.contains("alert(1)</script>") && body.contains("&quot;&gt;&lt;script&gt;"), "{body}");
     }
@@ -221,15 +213,11 @@ async fn demo_accounts_are_offered_only_where_they_exist() {
 async fn the_page_that_one_is_on_is_marked_in_the_navigation() {
     for (path, name) in [("/", "shop"), ("/courses", "courses"), ("/docs", "docs")] {
         let body = get_as(path, "en", DemoAccounts::Absent).await.body;
-        let marked: Vec<_> =
-            html::tags(&body).into_iter().filter(|tag| tag.has("aria-current") && tag.has("data-nav")).collect();
+        let marked: Vec<_> = html::tags(&body).into_iter().filter(|tag| tag.has("aria-current") && tag.has("data-nav")).collect();
         assert_eq!(marked.len(), 1, "{path}");
         assert_eq!(marked[0].value("data-nav"), Some(name));
     }
 }
-
-/// Keys that modules put together at run time, by their beginnings.
-const MADE_UP: [&str; 7] = ["checkout.", "return.", "outcome.", "wallet.", "problem.", "sign_in.", "guide."];
 
 #[tokio::test]
 async fn every_key_that_a_module_says_has_a_text() {
@@ -242,7 +230,8 @@ async fn every_key_that_a_module_says_has_a_text() {
         for literal in module.split('"').skip(1).step_by(2) {
             let is_key = literal.split_once('.').is_some_and(|(chapter, rest)| {
                 !rest.is_empty()
-                    && ["frame", "shop", "courses", "guide", "checkout", "return", "outcome", "docs", "problem", "sign_in", "wallet"].contains(&chapter)
+                    && ["frame", "shop", "courses", "guide", "checkout", "return", "outcome", "docs", "problem", "sign_in", "wallet"]
+                        .contains(&chapter)
                     && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.')
                     && !["js", "css"].contains(&rest)
             });

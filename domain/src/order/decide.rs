@@ -70,9 +70,10 @@ fn create(
         _ => return Err(OrderRejection::AlreadyCreated),
     }
     let currency = draft.currency;
-    let sum = draft.items.iter().try_fold(Money::zero(currency), |sum, item| {
-        sum.checked_add(item.unit_price_amount.of(currency).checked_mul(item.quantity)?)
-    });
+    let sum = draft
+        .items
+        .iter()
+        .try_fold(Money::zero(currency), |sum, item| sum.checked_add(item.unit_price_amount.of(currency).checked_mul(item.quantity)?));
     if sum.map_err(|_| OrderRejection::WrongSum)?.minor_units() != draft.amount {
         return Err(OrderRejection::WrongSum);
     }
@@ -117,12 +118,7 @@ fn paid_order(created: &OrderCreated) -> PaidOrder {
     }
 }
 
-fn record_capture(
-    order: &Order,
-    created: &OrderCreated,
-    pay_no: PayNo,
-    capture: Capture,
-) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+fn record_capture(order: &Order, created: &OrderCreated, pay_no: PayNo, capture: Capture) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
     let stage = match order.status {
         OrderStatus::AwaitingPayment | OrderStatus::Closing => OrderStage::Payable,
         OrderStatus::Paid => OrderStage::Paid,

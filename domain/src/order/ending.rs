@@ -33,12 +33,7 @@ pub(super) fn expire(order: &Order, created: &OrderCreated, now: DateTime<Utc>) 
     }
 }
 
-fn begin(
-    order: &Order,
-    created: &OrderCreated,
-    cause: EndCause,
-    reason: Option<String>,
-) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+fn begin(order: &Order, created: &OrderCreated, cause: EndCause, reason: Option<String>) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
     let closing_cause = match cause {
         EndCause::Cancel => ClosingCause::OrderCancelled,
         EndCause::Expiry => ClosingCause::OrderExpired,

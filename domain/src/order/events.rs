@@ -125,7 +125,7 @@ pub struct OrderDraft {
     pub service: Option<String>,
     /// What the buyer reads.
     pub title: String,
-    /// More of it.
+    /// What else the buyer may read of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Its lines.
@@ -157,7 +157,7 @@ pub struct OrderAbandoned {
     pub order_id: OrderId,
 }
 
-/// Why an order is to end unpaid.
+/// It is to end unpaid, the channels are being asked, and until they answer it may still be paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OrderClosing {
     /// The order.

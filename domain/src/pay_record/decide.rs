@@ -197,12 +197,7 @@ fn close(state: &PayRecord, proof: ClosingProof) -> Result<Vec<PayRecordEvent>, 
     Ok(vec![PayRecordClosed { pay_no: issued.pay_no, proof }.into()])
 }
 
-fn captured(
-    record: &PayRecord,
-    capture: Capture,
-    stage: OrderStage,
-    order: PaidOrder,
-) -> Result<Vec<PayRecordEvent>, PayRecordRejection> {
+fn captured(record: &PayRecord, capture: Capture, stage: OrderStage, order: PaidOrder) -> Result<Vec<PayRecordEvent>, PayRecordRejection> {
     let issued = record.issued.as_ref().ok_or(PayRecordRejection::WrongState)?;
     if record.knows_capture(&capture.trade_no) {
         return Ok(vec![]);

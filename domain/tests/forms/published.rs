@@ -30,8 +30,7 @@ fn the_schemas_in_the_documents_are_the_codes() {
 
 #[test]
 fn every_schema_in_the_documents_is_of_a_published_event() {
-    let published: BTreeSet<String> =
-        domain::published::events().iter().map(|event| format!("{}.schema.json", event.event_type)).collect();
+    let published: BTreeSet<String> = domain::published::events().iter().map(|event| format!("{}.schema.json", event.event_type)).collect();
     for file in files(&published_schemas(), ".schema.json") {
         assert!(published.contains(&file), "docs/events/{file} describes no published event: remove it");
     }
@@ -80,7 +79,7 @@ fn no_number_is_a_float() {
 fn the_guide_has_a_line_for_every_published_event() {
     let guide = text(&published_schemas().join("README.md"));
     for event in domain::published::events() {
-        let line = format!("| [`{0}`]({0}.schema.json) | `{1}` |", event.event_type, event.aggregate);
+        let line = format!("| [`{0}`]({0}.schema.json) | `{1}`, ", event.event_type, event.aggregate);
         assert!(guide.contains(&line), "docs/events/README.md has no line that begins with\n{line}");
     }
 }

@@ -58,7 +58,8 @@ impl Check<'_> {
                 self.value(self.root.pointer(pointer).unwrap_or_else(|| panic!("{at}: {rule} leads nowhere")), value, at)
             }
             "type" => {
-                let named: Vec<&str> = rule.as_array().map_or_else(|| vec![rule], |all| all.iter().collect()).into_iter().filter_map(Value::as_str).collect();
+                let named: Vec<&str> =
+                    rule.as_array().map_or_else(|| vec![rule], |all| all.iter().collect()).into_iter().filter_map(Value::as_str).collect();
                 holds(named.iter().any(|name| is_a(name, value)), "is not of the type")
             }
             "const" => holds(value == rule, "is not"),
@@ -71,7 +72,11 @@ impl Check<'_> {
                 holds(branches.filter(|branch| self.value(branch, value, at).is_empty()).count() >= 1, "is as none of")
             }
             "properties" | "required" | "additionalProperties" => {
-                if keyword == "properties" { self.object(schema, value, at) } else { vec![] }
+                if keyword == "properties" {
+                    self.object(schema, value, at)
+                } else {
+                    vec![]
+                }
             }
             other => panic!("{at}: the keyword {other} is not known here: teach it to this check"),
         }
@@ -80,7 +85,8 @@ impl Check<'_> {
     fn object(&self, schema: &Map<String, Value>, value: &Value, at: &str) -> Vec<String> {
         let Some(object) = value.as_object() else { return vec![] };
         let described = schema["properties"].as_object().unwrap();
-        let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let mut problems = Vec::new();
         for (name, member) in described {
             let at = format!("{at}.{name}");

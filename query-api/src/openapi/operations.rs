@@ -1,3 +1,4 @@
+use chassis::identity::Role;
 use serde_json::{Value, json};
 
 use super::Group;
@@ -13,6 +14,8 @@ pub(super) fn group() -> Group {
             ("Alive", schema::answer("The process runs", &[("status", schema::word("Always this", &["alive"]))], &[])),
             ("Readiness", readiness()),
             ("ReadinessReason", reason()),
+            ("RebuildAnswer", rebuilt()),
+            ("RebuiltTable", rebuilt_table()),
         ],
         operations: vec![
             Operation::get("/healthz", "showHealth", "Whether the process is alive").json(200, "It is.", "Alive"),
@@ -22,6 +25,11 @@ pub(super) fn group() -> Group {
                 not_ready(),
             ),
             Operation::get("/metrics", "showMetrics", "Metrics for Prometheus").answers(200, "The metrics.", metrics()),
+            Operation::post("/api/v1/operations/views/{view}/rebuild", "rebuildView", "Make a view again from the log")
+                .about("Beside the one that is read, which goes on being read; what `paystream rebuild` asks of a running server.")
+                .roles(&[Role::Operator])
+                .in_path("view", schema::word("The view", &["orders", "pay_records", "course_selections", "course_table"]))
+                .json(200, "It is made again.", "RebuildAnswer"),
             Operation::get("/openapi.json", "showDescription", "This document").answers(200, "It.", description()),
         ],
     }
@@ -40,6 +48,29 @@ fn reason() -> Value {
     schema::answer(
         "What one check says",
         &[("name", schema::text("The check", "log")), ("reason", schema::text("What it found", "the disk is full"))],
+        &[],
+    )
+}
+
+fn rebuilt() -> Value {
+    let mut tables = list("Its tables", &named("RebuiltTable"));
+    tables["examples"] = json!([[{ "table": "order_view", "rows": 120 }]]);
+    schema::answer(
+        "A view that was made again",
+        &[
+            ("events", schema::count("Events read", 0, 1_000_000_000_000, 4711)),
+            ("events_per_second", schema::count("How fast", 0, 1_000_000_000_000, 80_000)),
+            ("tables", tables),
+            ("position", schema::digits("Up to where", "4711")),
+        ],
+        &[],
+    )
+}
+
+fn rebuilt_table() -> Value {
+    schema::answer(
+        "One table of it",
+        &[("table", schema::text("Its name", "order_view")), ("rows", schema::count("Its rows", 0, 1_000_000_000_000, 120))],
         &[],
     )
 }

@@ -47,6 +47,8 @@ pub(crate) struct Ledger {
     pub(crate) forged: BTreeSet<Uuid>,
     /// What an append owes to its own end: confirmed and not paid, surplus and not refunded.
     owed: BTreeSet<(String, &'static str)>,
+    /// How many events of each kind, a reason beside its name.
+    kinds: BTreeMap<String, u64>,
     hasher: DefaultHasher,
 }
 
@@ -66,6 +68,11 @@ impl Ledger {
     /// The last position that was taken.
     pub(crate) fn position(&self) -> i64 {
         self.position
+    }
+
+    /// How many events of each kind there are.
+    pub(crate) fn kinds(&self) -> &BTreeMap<String, u64> {
+        &self.kinds
     }
 
     /// A hash of all that the log has said.
@@ -90,6 +97,7 @@ impl Ledger {
             self.take_envelope(event)?;
             let data: Value = serde_json::from_str(&event.data)
                 .map_err(|error| Broken::new("each event is JSON", format!("{} at {}: {error}", event.event_type, event.position)))?;
+            *self.kinds.entry(kind(&event.event_type, &data)).or_default() += 1;
             let stream = event.stream_id.as_str();
             if let Some(order_id) = stream.strip_prefix("order-") {
                 self.take_order_event(order_id, event, &data, outside)?;
@@ -138,6 +146,17 @@ impl Ledger {
         let follows = matches!((before, standing), (None, _) | (Some(Standing::Late), Standing::Confirmed));
         check(follows, "each capture is on the log once", || format!("{trade_no}: {before:?}, then {standing:?}"))
     }
+}
+
+/// The event's name, with what tells its sorts apart.
+fn kind(event_type: &str, data: &Value) -> String {
+    let sort = match event_type {
+        "SurplusPaymentReceived" => "reason",
+        "PayRecordClosed" => "proof",
+        "PaymentConfirmed" => "learned_by",
+        _ => return event_type.to_owned(),
+    };
+    format!("{event_type} {}", text(data, sort))
 }
 
 pub(crate) fn text(data: &Value, member: &str) -> String {

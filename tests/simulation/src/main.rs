@@ -45,6 +45,9 @@ fn main() -> std::io::Result<ExitCode> {
         for (action, count) in &all.actions {
             writeln!(out, "{count:>10} {action}")?;
         }
+        for (kind, count) in &all.kinds {
+            writeln!(out, "{count:>10} {kind}")?;
+        }
         writeln!(out, "{all}")?;
         let hours = all.simulated_hours().saturating_mul(60_000) / milliseconds;
         writeln!(out, "{seeds} seeds, {} steps/s, {hours} simulated hours per real minute", all.steps * 1000 / milliseconds)?;

@@ -6,7 +6,7 @@ mod log;
 mod notice;
 mod tables;
 
-pub(crate) use alipay::{Alipay, AlipayAdapter, SUCCESS};
+pub(crate) use alipay::{Alipay, AlipayAdapter, CODE_LIFE, SUCCESS};
 pub(crate) use log::SimulatedLog;
 pub(crate) use notice::{Content, Forgery, Notice, NoticeKind, TradeWord};
 pub(crate) use tables::{SimulatedCatalogue, SimulatedInbox, SimulatedNumbers, SimulatedTodo, SimulatedView};

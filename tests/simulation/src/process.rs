@@ -19,7 +19,7 @@ use storefront::order_ids::{OrderIdSource, UnleasedIds};
 use crate::broken::Witness;
 use crate::chance::Chance;
 use crate::ports::{
-    Alipay, AlipayAdapter, SimulatedCatalogue, SimulatedInbox, SimulatedLog, SimulatedNumbers, SimulatedTodo, SimulatedView,
+    Alipay, AlipayAdapter, CODE_LIFE, SimulatedCatalogue, SimulatedInbox, SimulatedLog, SimulatedNumbers, SimulatedTodo, SimulatedView,
 };
 use crate::weather::Weather;
 use crate::wishes::TakeNotice;
@@ -28,8 +28,6 @@ use crate::wishes::TakeNotice;
 pub(crate) const PROCESSES: usize = 2;
 /// How long an order can be paid.
 const ORDER_LIFE: TimeDelta = TimeDelta::minutes(30);
-/// How long a code can be scanned.
-const CODE_LIFE: TimeDelta = TimeDelta::hours(2);
 /// How long an attempt's own appender is left alone with it.
 pub(crate) const PATIENCE: TimeDelta = TimeDelta::seconds(30);
 

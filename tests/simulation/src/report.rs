@@ -18,6 +18,8 @@ pub struct Report {
     pub actions: BTreeMap<&'static str, u64>,
     /// Events on the log.
     pub events: usize,
+    /// The events by kind.
+    pub kinds: BTreeMap<String, u64>,
     /// Orders made.
     pub orders: usize,
     /// Orders paid.
@@ -37,6 +39,7 @@ impl Report {
             simulated_ms: u64::try_from(world.simulated.num_milliseconds()).unwrap_or(0),
             actions: world.actions.clone(),
             events: ledger.len(),
+            kinds: ledger.kinds().clone(),
             orders: ledger.orders.len(),
             paid_orders: ledger.orders.values().filter(|order| order.stage == Stage::Paid).count(),
             surplus_captures: ledger.trades.values().filter(|standing| **standing != Standing::Confirmed).count(),
@@ -56,6 +59,9 @@ impl Report {
         self.log_hash ^= other.log_hash;
         for (action, count) in &other.actions {
             *self.actions.entry(action).or_default() += count;
+        }
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(kind.clone()).or_default() += count;
         }
         self
     }

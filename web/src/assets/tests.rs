@@ -28,8 +28,7 @@ fn current() -> String {
 #[test]
 fn every_file_of_the_folder_is_served() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
-    let mut on_disk: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut on_disk: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let mut served: Vec<_> = SOURCES.iter().map(|(name, _)| (*name).to_owned()).collect();
     on_disk.sort();
     served.sort();
@@ -83,7 +82,7 @@ fn what_is_not_there_is_not_found() {
 
 #[tokio::test]
 async fn modules_import_each_other_by_version_and_only_what_exists() {
-    for name in names().filter(|name| name.ends_with(".js")) {
+    for name in names().filter(|name| is_module(name)) {
         let module = body(ask(name, None, None)).await;
         for import in module.lines().filter(|line| line.starts_with("import ")) {
             let from = import.split(" from \"").nth(1).unwrap_or_else(|| panic!("{name}: {import}"));
@@ -110,7 +109,7 @@ fn what_a_page_fetches_beforehand_is_all_that_its_module_imports() {
 fn every_module_is_reached_from_a_page() {
     let entries = ["shop.js", "guide.js", "courses.js", "checkout.js", "return.js", "outcome.js", "docs.js"];
     let reached: Vec<_> = entries.into_iter().flat_map(modules_of).collect();
-    for name in names().filter(|name| name.ends_with(".js") && *name != "language.js") {
+    for name in names().filter(|name| is_module(name) && *name != "language.js") {
         assert!(reached.contains(&name), "{name} is imported by nobody");
     }
 }
@@ -127,7 +126,7 @@ fn nothing_is_loaded_from_elsewhere() {
 
 #[test]
 fn no_module_writes_html_or_runs_text_or_makes_ids_numbers() {
-    for (name, content) in SOURCES.iter().filter(|(name, _)| name.ends_with(".js")) {
+    for (name, content) in SOURCES.iter().filter(|(name, _)| is_module(name)) {
         for danger in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "parseFloat", "toFixed"] {
             assert!(!content.contains(danger), "{name} uses {danger}");
         }

@@ -15,7 +15,11 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("checkout.open_wallet", "Open in {wallet}", "打开{wallet}支付"),
     Text::new("checkout.time_left", "Time left", "剩余时间"),
     Text::new("checkout.i_have_paid", "I have paid", "我已支付"),
-    Text::new("checkout.pay_once", "Please pay only once. If you have paid already, do not pay again: this page will show it.", "请勿重复支付。若已付款，请不要再次支付，本页会自动显示结果。"),
+    Text::new(
+        "checkout.pay_once",
+        "Please pay only once. If you have paid already, do not pay again: this page will show it.",
+        "请勿重复支付。若已付款，请不要再次支付，本页会自动显示结果。",
+    ),
     Text::new("checkout.asking", "Asking whether your payment has arrived …", "正在查询您的支付是否到账……"),
     Text::new(
         "checkout.not_found_yet",
@@ -59,7 +63,11 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("checkout.code.code_failed", "The code could not be made. Nothing was charged.", "二维码未能生成，未产生任何扣款。"),
     // Results.
     Text::new("checkout.paid.title", "Payment received, thank you", "支付成功，感谢购买"),
-    Text::new("checkout.paid.words", "Your course is being added to your course table. There is nothing more to pay.", "课程正在加入您的课程表，无需再次支付。"),
+    Text::new(
+        "checkout.paid.words",
+        "Your course is being added to your course table. There is nothing more to pay.",
+        "课程正在加入您的课程表，无需再次支付。",
+    ),
     Text::new("checkout.refunded.title", "Refunded", "已退款"),
     Text::new("checkout.refunded.words", "The amount has been returned the way it was paid.", "款项已按原支付方式退回。"),
     Text::new("checkout.expired.title", "This order has expired", "订单已过期"),
@@ -92,6 +100,14 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     // The connection.
     Text::new("checkout.connection.reconnecting", "The connection was lost and is being restored …", "连接已中断，正在恢复……"),
-    Text::new("checkout.connection.asking", "Live updates do not come through; this page asks every few seconds instead.", "无法接收实时更新，本页将每隔几秒查询一次。"),
-    Text::new("checkout.connection.offline", "You are offline. The page goes on by itself when you are back.", "网络已断开，恢复后本页会自动继续。"),
+    Text::new(
+        "checkout.connection.asking",
+        "Live updates do not come through; this page asks every few seconds instead.",
+        "无法接收实时更新，本页将每隔几秒查询一次。",
+    ),
+    Text::new(
+        "checkout.connection.offline",
+        "You are offline. The page goes on by itself when you are back.",
+        "网络已断开，恢复后本页会自动继续。",
+    ),
 ];

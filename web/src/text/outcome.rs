@@ -22,7 +22,11 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("outcome.paid.title", "Already paid", "订单已支付"),
     Text::new("outcome.paid.words", "This order has been paid. Please do not pay it again.", "该订单已支付，请勿重复支付。"),
     Text::new("outcome.expired.title", "This code has expired", "二维码已过期"),
-    Text::new("outcome.expired.words", "It can no longer be paid. You can get a fresh one here.", "该二维码已不能支付，您可以在此重新获取。"),
+    Text::new(
+        "outcome.expired.words",
+        "It can no longer be paid. You can get a fresh one here.",
+        "该二维码已不能支付，您可以在此重新获取。",
+    ),
     Text::new("outcome.renew", "Get a new code", "获取新的二维码"),
     Text::new("outcome.closed.title", "This order is closed", "订单已关闭"),
     Text::new("outcome.closed.words", "It can no longer be paid. Nothing is owed for it.", "该订单已不能支付，您无需付款。"),

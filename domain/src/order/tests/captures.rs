@@ -77,10 +77,9 @@ fn a_second_notification_changes_nothing() {
 
 #[test]
 fn a_second_payment_of_the_same_attempt_goes_back() {
-    given(&paid_order()).when(record_capture(1, capture("T2"))).then([
-        surplus(1, SurplusReason::PaidTwice, capture("T2")),
-        refund(1, 1, "T2", PRICE, RefundCause::PaidTwice),
-    ]);
+    given(&paid_order())
+        .when(record_capture(1, capture("T2")))
+        .then([surplus(1, SurplusReason::PaidTwice, capture("T2")), refund(1, 1, "T2", PRICE, RefundCause::PaidTwice)]);
 }
 
 #[test]
@@ -118,10 +117,9 @@ fn a_record_that_paid_its_order_stays_confirmed_whatever_else_comes() {
 
 #[test]
 fn a_payment_after_the_cancel_goes_back() {
-    given(&cancelled_order()).when(record_capture(1, capture("T1"))).then([
-        surplus(1, SurplusReason::AfterCancel, capture("T1")),
-        refund(1, 1, "T1", PRICE, RefundCause::AfterCancel),
-    ]);
+    given(&cancelled_order())
+        .when(record_capture(1, capture("T1")))
+        .then([surplus(1, SurplusReason::AfterCancel, capture("T1")), refund(1, 1, "T1", PRICE, RefundCause::AfterCancel)]);
 }
 
 #[test]
@@ -171,10 +169,7 @@ fn refunds_are_numbered_in_their_order() {
     let mut events = paid_order();
     for number in 1..=3 {
         let trade_no = format!("T{}", number + 1);
-        let more = [
-            surplus(1, SurplusReason::PaidTwice, capture(&trade_no)),
-            refund(number, 1, &trade_no, PRICE, RefundCause::PaidTwice),
-        ];
+        let more = [surplus(1, SurplusReason::PaidTwice, capture(&trade_no)), refund(number, 1, &trade_no, PRICE, RefundCause::PaidTwice)];
         given(&events).when(record_capture(1, capture(&trade_no))).then(more.clone());
         events = after(events, more);
     }

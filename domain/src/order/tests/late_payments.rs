@@ -117,8 +117,7 @@ fn the_same_number_at_two_channels_is_two_payments() {
 
 #[test]
 fn a_payment_after_the_revival_is_paid_twice() {
-    given(&revived_order()).when(record_capture(1, capture("T2"))).then([
-        surplus(1, SurplusReason::PaidTwice, capture("T2")),
-        refund(1, 1, "T2", PRICE, RefundCause::PaidTwice),
-    ]);
+    given(&revived_order())
+        .when(record_capture(1, capture("T2")))
+        .then([surplus(1, SurplusReason::PaidTwice, capture("T2")), refund(1, 1, "T2", PRICE, RefundCause::PaidTwice)]);
 }

@@ -313,10 +313,7 @@ pub(super) fn expired_order() -> Vec<OrderStreamEvent> {
     after(pending(), end)
 }
 
-pub(super) fn after(
-    mut events: Vec<OrderStreamEvent>,
-    more: impl IntoIterator<Item = OrderStreamEvent>,
-) -> Vec<OrderStreamEvent> {
+pub(super) fn after(mut events: Vec<OrderStreamEvent>, more: impl IntoIterator<Item = OrderStreamEvent>) -> Vec<OrderStreamEvent> {
     events.extend(more);
     events
 }

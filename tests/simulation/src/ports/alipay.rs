@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chassis::clock::Clock;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Channel, Currency, Money, PayNo};
 use event_store::{LogReader, MemoryEventStore};
 use futures_util::FutureExt;
@@ -36,6 +36,8 @@ struct State {
 
 struct Trade {
     request: PrecreateRequest,
+    /// Until when its code can be scanned.
+    scannable_until: DateTime<Utc>,
     status: Status,
     /// Its notifications never arrive.
     is_deaf: bool,
@@ -58,6 +60,9 @@ pub(crate) struct Captured {
     /// Its notifications never arrive: only a query tells.
     pub(crate) is_deaf: bool,
 }
+
+/// How long a code can be scanned. Short, so that a buyer who has scanned pays now and then when another code is out.
+pub(crate) const CODE_LIFE: TimeDelta = TimeDelta::minutes(8);
 
 const ALREADY_PAID: &str = "ACQ.TRADE_HAS_SUCCESS";
 const ALREADY_CLOSED: &str = "ACQ.TRADE_HAS_CLOSE";
@@ -102,7 +107,8 @@ impl State {
             Some(Trade { status: Status::Closed { .. }, .. }) => return Err(ALREADY_CLOSED),
             Some(_) => {}
             None => {
-                let trade = Trade { request: request.clone(), status: Status::Coded, is_deaf: false };
+                let scannable_until = request.time_expire.min(self.now + CODE_LIFE);
+                let trade = Trade { request: request.clone(), scannable_until, status: Status::Coded, is_deaf: false };
                 self.trades.insert(request.out_trade_no.clone(), trade);
             }
         }
@@ -142,7 +148,7 @@ impl Alipay {
     /// Our numbers whose codes can be scanned now.
     pub(crate) fn scannable(&self) -> Vec<String> {
         let state = self.state();
-        let may = |trade: &Trade| matches!(trade.status, Status::Coded) && state.now < trade.request.time_expire;
+        let may = |trade: &Trade| matches!(trade.status, Status::Coded) && state.now < trade.scannable_until;
         state.trades.iter().filter(|(_, trade)| may(trade)).map(|(out_trade_no, _)| out_trade_no.clone()).collect()
     }
 
@@ -160,7 +166,7 @@ impl Alipay {
         let now = state.now;
         let Some(trade) = state.trades.get_mut(out_trade_no) else { return false };
         match &trade.status {
-            Status::Coded if now < trade.request.time_expire => {
+            Status::Coded if now < trade.scannable_until => {
                 let trade_no = format!("T{number}");
                 trade.status = Status::Awaiting { trade_no: trade_no.clone() };
                 trade.is_deaf = is_deaf;
@@ -252,6 +258,12 @@ impl Alipay {
             Status::Paid { trade_no } => Some(trade_no.clone()),
             _ => None,
         }
+    }
+
+    /// The amount that was asked for under our number.
+    #[cfg(test)]
+    pub(crate) fn asked_for(&self, out_trade_no: &str) -> Option<i64> {
+        self.state().trades.get(out_trade_no).map(|trade| trade.request.amount.amount_minor())
     }
 
     /// Whether it holds the trade as closed and unpaid.
