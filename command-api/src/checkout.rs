@@ -51,6 +51,8 @@ pub(crate) struct ChannelBody {
 
 /// How often an open watch looks at its order although nothing woke it.
 const WATCH_POLL: Duration = Duration::from_secs(1);
+/// How long a watch lets appends gather before it looks at its order.
+const WATCH_PAUSE: Duration = Duration::from_millis(150);
 
 /// `GET /pay/{token}`
 pub(crate) async fn pay(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
@@ -119,6 +121,8 @@ fn states(api: ApiState, order_id: OrderId, first: (Option<u64>, Value)) -> impl
             if matches!(woken, Ok(Err(_))) {
                 return None;
             }
+            // Every append wakes every page: the pause lets one look answer for many appends.
+            tokio::time::sleep(WATCH_PAUSE).await;
             // While the store does not answer the page keeps what it shows; its next state comes when it does.
             next = load_state(&api, order_id).await.ok();
         }

@@ -17,7 +17,7 @@ const STEPS: u64 = 2000;
 
 /// How long new seeds are tried; `PAYSTREAM_TEST_LONG=1` asks for more.
 const SHORT: Duration = Duration::from_secs(40);
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 
 /// What a run of some length must have seen, or it proves little.
 const MUST_HAPPEN: [&str; 22] = [

@@ -19,8 +19,8 @@ macro_rules! sources {
 }
 
 /// The files as they were written. `texts.js` is made of the dictionary.
-const SOURCES: [(&str, &str); 27] = sources!(
-    "base.css" "shop.css" "checkout.css" "docs.css" "favicon.svg" "language.js"
+const SOURCES: [(&str, &str); 30] = sources!(
+    "base.css" "controls.css" "shop.css" "guide.css" "checkout.css" "result.css" "docs.css" "favicon.svg" "language.js"
     "account.js" "api.js" "checkout-state.js" "checkout-view.js" "checkout.js" "countdown.js" "course-table.js" "courses.js"
     "docs-schema.js" "docs.js" "dom.js" "guide.js" "i18n.js" "money.js" "notice.js" "outcome.js" "qr.js" "return.js"
     "session.js" "shop.js" "watch.js"
@@ -145,7 +145,8 @@ fn content_type(name: &str) -> &'static str {
 }
 
 fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(VERSION_DIGITS).collect()
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.take(VERSION_DIGITS).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 #[cfg(test)]

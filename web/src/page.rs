@@ -44,11 +44,11 @@ struct Page {
 
 impl Page {
     const fn of_shop(name: &'static str, title: &'static str, module: &'static str, main: &'static str) -> Self {
-        Self { name, title, styles: &["base.css", "shop.css"], module, main, in_shop: true, with_account: true }
+        Self { name, title, styles: &["base.css", "controls.css", "shop.css"], module, main, in_shop: true, with_account: true }
     }
 
     const fn of_payment(name: &'static str, title: &'static str, module: &'static str, main: &'static str) -> Self {
-        Self { name, title, styles: &["base.css", "checkout.css"], module, main, in_shop: false, with_account: false }
+        Self { name, title, styles: &["base.css", "controls.css", "result.css"], module, main, in_shop: false, with_account: false }
     }
 
     /// The whole document. `values` fill the holes of the page's own shell.
@@ -91,7 +91,8 @@ pub(crate) fn shop(language: Language, demo: DemoAccounts) -> Response {
 
 /// The payment guide of one course selection.
 pub(crate) fn guide(language: Language, demo: DemoAccounts) -> Response {
-    const PAGE: Page = Page::of_shop("guide", "guide.page", "guide.js", GUIDE);
+    const STYLES: &[&str] = &["base.css", "controls.css", "shop.css", "guide.css"];
+    const PAGE: Page = Page { styles: STYLES, ..Page::of_shop("guide", "guide.page", "guide.js", GUIDE) };
     public(language, PAGE.html(language, &[("sign_in", &sign_in(demo))]))
 }
 
@@ -106,7 +107,7 @@ pub(crate) fn docs(language: Language) -> Response {
     const PAGE: Page = Page {
         name: "docs",
         title: "docs.page",
-        styles: &["base.css", "docs.css"],
+        styles: &["base.css", "controls.css", "docs.css"],
         module: "docs.js",
         main: DOCS,
         in_shop: true,
@@ -118,7 +119,8 @@ pub(crate) fn docs(language: Language) -> Response {
 /// The checkout, for `GET /checkout/{token}`. It finds its token in its own address and gets everything else from
 /// `…/watch`, `…/pay-records`, `…/sync` and `…/renew` below it, so that the answer is the same for every token.
 pub fn checkout_shell(language: Language) -> Response {
-    const PAGE: Page = Page::of_payment("checkout", "checkout.title", "checkout.js", CHECKOUT);
+    const STYLES: &[&str] = &["base.css", "controls.css", "checkout.css", "result.css"];
+    const PAGE: Page = Page { styles: STYLES, ..Page::of_payment("checkout", "checkout.title", "checkout.js", CHECKOUT) };
     private(StatusCode::OK, language, PAGE.html(language, &[]))
 }
 

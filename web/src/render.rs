@@ -30,7 +30,7 @@ pub(crate) fn translate(html: &str, language: Language) -> String {
         page.push_str(open);
         for (attribute, told_by) in [(" data-i18n-label=\"", "aria-label"), (" data-i18n-alt=\"", "alt")] {
             if let Some(words) = words(attribute) {
-                page.push_str(&format!(" {told_by}=\"{words}\""));
+                page.extend([" ", told_by, "=\"", &words, "\""]);
             }
         }
         page.push('>');

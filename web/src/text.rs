@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use chassis::language::Language;
+use serde_json::Value;
 
 mod checkout;
 mod docs;
@@ -44,8 +45,8 @@ pub(crate) fn words(key: &str, language: Language) -> &str {
 
 /// All texts as the ES module that the pages import.
 pub(crate) fn module() -> String {
-    let dictionary = |language| serde_json::Value::from_iter(BY_KEY.iter().map(|(key, text)| (*key, text.words(language))));
-    let both = serde_json::Value::from_iter([Language::En, Language::Zh].map(|language| (language.tag(), dictionary(language))));
+    let dictionary = |language| BY_KEY.iter().map(|(key, text)| (*key, text.words(language))).collect::<Value>();
+    let both: Value = [Language::En, Language::Zh].map(|language| (language.tag(), dictionary(language))).into_iter().collect();
     format!("// Every text of the pages, by language and key.\nexport default {both};\n")
 }
 
@@ -91,7 +92,7 @@ mod tests {
     fn the_module_holds_both_dictionaries_as_json() {
         let module = module();
         let json = module.split_once("export default ").unwrap().1.trim_end().strip_suffix(';').unwrap();
-        let both: serde_json::Value = serde_json::from_str(json).unwrap();
+        let both: Value = serde_json::from_str(json).unwrap();
         for text in all() {
             assert_eq!((&both["en"][text.key], &both["zh"][text.key]), (&text.en.into(), &text.zh.into()));
         }

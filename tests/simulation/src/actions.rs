@@ -177,7 +177,7 @@ impl World {
             _ => format!("77{:06}01", chance.below(1_000_000)),
         };
         self.note("stray capture", || out_trade_no.clone());
-        self.stores.alipay.stray(out_trade_no, 4200);
+        self.stores.alipay.stray(&out_trade_no, 4200);
     }
 
     fn finish_trade(&mut self) {

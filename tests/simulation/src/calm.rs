@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use event_store::LogReader;
 use futures_util::FutureExt;
-use projections::MemoryViews;
+use projections::{MemoryViews, SelectionRow};
 
 use crate::broken::{Broken, check};
 use crate::ledger::Stage;
@@ -37,6 +37,7 @@ impl World {
         self.run_followers()?;
         self.check_step()?;
         self.check_money()?;
+        self.check_inbox()?;
         self.check_attempts()?;
         self.check_views()?;
         if self.ledger.len() > self.rebuilt_at + self.rebuilt_at / 2 {
@@ -103,8 +104,7 @@ impl World {
                 self.follow(slot, Arc::clone(&follower));
                 self.drain()?;
                 let lag = follower.lag();
-                self.stores.weather.calm();
-                if self.blocking(lag)?.is_ok_and(|lag| lag.events == 0) {
+                if Self::blocking(lag)?.is_ok_and(|lag| lag.events == 0) {
                     break;
                 }
             }
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Polls a future of a port until it is done.
-    fn blocking<T>(&self, future: impl Future<Output = T>) -> Result<T, Broken> {
+    fn blocking<T>(future: impl Future<Output = T>) -> Result<T, Broken> {
         const MOST_POLLS: usize = 100_000;
         let mut future = std::pin::pin!(future);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -128,8 +128,12 @@ impl World {
     fn check_money(&self) -> Result<(), Broken> {
         let captures = self.stores.alipay.captures();
         let missing = captures.iter().find(|(trade_no, _)| !self.ledger.trades.contains_key(*trade_no));
-        let missing = missing.filter(|(_, held)| !is_untold_stray(held.out_trade_no.as_str(), self));
         check(missing.is_none(), "money that the channel holds is on the log", || format!("{missing:?}"))
+    }
+
+    fn check_inbox(&self) -> Result<(), Broken> {
+        let (kept, answered) = (self.stores.inbox.kept().len(), self.promises.notices());
+        check(kept >= answered, "a notification that was answered is kept", || format!("{kept} of {answered}"))
     }
 
     fn check_views(&self) -> Result<(), Broken> {
@@ -155,7 +159,7 @@ impl World {
     /// The course table has the row if and only if the selection was opened.
     fn check_course_table(&self) -> Result<(), Broken> {
         let rows = self.stores.views.course_selections.rows();
-        let shown: BTreeSet<String> = rows.iter().filter_map(|row| row.course_table_row()).map(|row| row.selection_id).collect();
+        let shown: BTreeSet<String> = rows.iter().filter_map(SelectionRow::course_table_row).map(|row| row.selection_id).collect();
         let opened = self.ledger.selections.iter().filter(|(_, selection)| selection.opened_at.is_some());
         let opened: BTreeSet<String> = opened.map(|(selection_id, _)| selection_id.clone()).collect();
         check(rows.len() == self.ledger.selections.len(), "the view has every selection", || rows.len().to_string())?;
@@ -192,9 +196,4 @@ impl World {
 /// What no process can acknowledge.
 fn is_unbelievable(notice: &Notice) -> bool {
     notice.kind != NoticeKind::Genuine
-}
-
-/// A capture for a number that nobody gave out, whose only notification is still to come: the channel has given up.
-fn is_untold_stray(out_trade_no: &str, world: &World) -> bool {
-    !world.ledger.orders.values().any(|order| order.records.contains_key(out_trade_no))
 }

@@ -34,10 +34,13 @@ pub(crate) const PATIENCE: TimeDelta = TimeDelta::seconds(30);
 /// Puts something in the place of a port, or gives it back as it is.
 type Seam<P> = Box<dyn Fn(Arc<P>) -> Arc<P>>;
 
+/// The same for the way to the channel.
+type ChannelSeam = Box<dyn Fn(Arc<dyn Gateway>, &Arc<Alipay>) -> Arc<dyn Gateway>>;
+
 /// Where tests of the simulator put faulty ports.
 pub(crate) struct Seams {
     pub(crate) log: Seam<dyn EventStore>,
-    pub(crate) channel: Box<dyn Fn(Arc<dyn Gateway>, &Arc<Alipay>) -> Arc<dyn Gateway>>,
+    pub(crate) channel: ChannelSeam,
     pub(crate) numbers: Seam<dyn OrderIdSource>,
     pub(crate) todo: Seam<dyn AttemptTodo>,
     pub(crate) selections: Seam<dyn ViewStore<SelectionRow>>,
@@ -73,7 +76,7 @@ pub(crate) struct Stores {
     pub(crate) witness: Arc<Witness>,
     pub(crate) views: MemoryViews,
     pub(crate) catalogue: Arc<MemoryCatalogue>,
-    inbox: Arc<MemoryInbox>,
+    pub(crate) inbox: Arc<MemoryInbox>,
     todo: Arc<dyn AttemptTodo>,
     selections: Arc<dyn ViewStore<SelectionRow>>,
     numbers: Vec<Arc<dyn OrderIdSource>>,

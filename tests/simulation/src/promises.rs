@@ -18,6 +18,7 @@ use crate::wishes::{Answer, Told, Wish};
 struct Kept {
     request_hash: String,
     resource: String,
+    is_new: Option<bool>,
 }
 
 /// What the outside was told.
@@ -25,12 +26,18 @@ struct Kept {
 pub(crate) struct Promises {
     by_key: BTreeMap<String, Kept>,
     furthest: i64,
+    notices: usize,
 }
 
 impl Promises {
     /// The highest position that was ever answered.
     pub(crate) fn furthest(&self) -> i64 {
         self.furthest
+    }
+
+    /// How many notifications were answered.
+    pub(crate) fn notices(&self) -> usize {
+        self.notices
     }
 
     /// Checks an answer; `captured_before` is money that the channel held when the wish was sent.
@@ -67,7 +74,10 @@ impl Promises {
                 let holds = !cancelled.is_proven || stage == Some(Stage::Cancelled);
                 check(holds, "an order that was answered as cancelled is cancelled", || format!("{order_id}: {stage:?}"))
             }
-            (Wish::Notice(notice), Answer::Noticed(verdict, reply)) => noticed(notice, *verdict, reply.body == SUCCESS, ledger),
+            (Wish::Notice(notice), Answer::Noticed(verdict, reply)) => {
+                self.notices += 1;
+                noticed(notice, *verdict, reply.body == SUCCESS, ledger)
+            }
             (wish, answer) => Err(Broken::new("a wish gets an answer of its kind", format!("{}: {answer:?}", wish.describe()))),
         }
     }
@@ -93,7 +103,7 @@ impl Promises {
 
     fn created(&mut self, wish: &Wish, created: &Created, kind: &str, ledger: &Ledger) -> Result<(), Broken> {
         self.stands(created.position, &format!("{kind}-{}", created.resource_id), ledger)?;
-        self.same_for_key(wish, &created.resource_id, |_| false)
+        self.same_for_key(wish, &created.resource_id, Some(created.is_new), |_| false)
     }
 
     fn attempted(&mut self, wish: &Wish, told: Told, ledger: &Ledger) -> Result<(), Broken> {
@@ -105,18 +115,20 @@ impl Promises {
         let pay_no = told.pay_no.to_string();
         check(status(&pay_no).is_some(), "a pay record that was answered is on the log", || pay_no.clone())?;
         // What the channel refused may be tried again with the same key.
-        self.same_for_key(wish, &pay_no, |earlier| status(earlier) == Some("failed"))
+        self.same_for_key(wish, &pay_no, None, |earlier| status(earlier) == Some("failed"))
     }
 
     /// One key stands for one thing and for one content.
-    fn same_for_key(&mut self, wish: &Wish, resource: &str, may_change: impl Fn(&str) -> bool) -> Result<(), Broken> {
+    fn same_for_key(&mut self, wish: &Wish, resource: &str, is_new: Option<bool>, may_change: impl Fn(&str) -> bool) -> Result<(), Broken> {
         let Some(key) = wish.key() else { return Ok(()) };
-        let new = || Kept { request_hash: key.request_hash.clone(), resource: resource.to_owned() };
+        let new = || Kept { request_hash: key.request_hash.clone(), resource: resource.to_owned(), is_new };
         let kept = self.by_key.entry(key.key_hash.clone()).or_insert_with(new);
         let detail = || format!("{}: {resource}, before {}", wish.describe(), kept.resource);
         check(kept.request_hash == key.request_hash, "a key is answered for one content only", detail)?;
         check(kept.resource == resource || may_change(&kept.resource), "a key stands for one thing", detail)?;
-        resource.clone_into(&mut kept.resource);
+        let same = kept.is_new == is_new || kept.resource != resource;
+        check(same, "a repeat is answered as the first was", || format!("{}: new {is_new:?}", wish.describe()))?;
+        *kept = new();
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ use crate::wishes::{Answer, Wish, Work, perform};
 pub(crate) enum Purpose {
     /// Somebody outside waits for it.
     Wish {
-        wish: Wish,
+        wish: Box<Wish>,
         /// Money that the channel held when it began.
         captured_before: Option<String>,
     },
@@ -109,7 +109,10 @@ impl World {
     /// Notes what came of something, beside the action itself.
     fn note_answer(&mut self, slot: usize, text: &str) {
         if let Some(last) = self.trace.back_mut() {
-            last.push_str(&format!("\n           process {slot}: {text}"));
+            last.push_str("\n           process ");
+            last.push_str(&slot.to_string());
+            last.push_str(": ");
+            last.push_str(text);
         }
     }
 
@@ -135,7 +138,7 @@ impl World {
         };
         let commands = self.processes[slot].commands.clone();
         let work = perform(commands, wish.clone(), correlation_id, &self.stores.seams.take_notice);
-        self.tasks.push(Task { slot, purpose: Purpose::Wish { wish, captured_before }, work });
+        self.tasks.push(Task { slot, purpose: Purpose::Wish { wish: Box::new(wish), captured_before }, work });
     }
 
     fn correlation_of(&mut self, wish: &Wish) -> Uuid {
@@ -193,7 +196,7 @@ impl World {
             Purpose::Wish { wish, captured_before } => {
                 self.note_answer(slot, &format!("{}: {shown}", wish.describe()));
                 self.promises.check(&wish, answer, captured_before.as_deref(), &self.ledger)?;
-                self.learn(wish, answer);
+                self.learn(*wish, answer);
                 Ok(())
             }
         }
@@ -235,9 +238,9 @@ impl World {
 
     fn dropped(&mut self, task: Task) {
         if let Purpose::Wish { wish, .. } = task.purpose
-            && !matches!(wish, Wish::Notice(_))
+            && !matches!(*wish, Wish::Notice(_))
         {
-            self.regret(wish);
+            self.regret(*wish);
         }
     }
 
@@ -258,7 +261,9 @@ impl World {
         let (lost, kept): (Vec<Task>, Vec<Task>) = tasks.into_iter().partition(|task| task.slot == slot);
         self.tasks = kept;
         let count = lost.len();
-        lost.into_iter().for_each(|task| self.dropped(task));
+        for task in lost {
+            self.dropped(task);
+        }
         self.processes[slot] = Process::start(slot, &self.stores);
         count
     }

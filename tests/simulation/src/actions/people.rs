@@ -35,6 +35,10 @@ impl World {
                 self.keyed.remove(0);
             }
             self.keyed.push(wish.clone());
+            // Two tabs, or a proxy that repeats.
+            if self.stores.chance.one_in(6) {
+                self.send(wish.clone());
+            }
         }
         self.send(wish);
     }

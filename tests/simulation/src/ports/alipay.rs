@@ -194,13 +194,13 @@ impl Alipay {
     }
 
     /// The channel takes money for a number that nobody gave out, and tells of it.
-    pub(crate) fn stray(&self, out_trade_no: String, amount_minor: i64) {
+    pub(crate) fn stray(&self, out_trade_no: &str, amount_minor: i64) {
         let mut state = self.state();
         let number = state.next_number();
         let (trade_no, paid_at) = (format!("T{number}"), state.now);
-        let captured = Captured { out_trade_no: out_trade_no.clone(), amount_minor, paid_at, is_deaf: true };
+        let captured = Captured { out_trade_no: out_trade_no.to_owned(), amount_minor, paid_at, is_deaf: true };
         state.captures.insert(trade_no.clone(), captured);
-        if let Some(content) = state.content(&out_trade_no, &trade_no, TradeWord::Success, false) {
+        if let Some(content) = state.content(out_trade_no, &trade_no, TradeWord::Success, false) {
             state.owed.push(Notice { kind: NoticeKind::Stray, content });
         }
     }
