@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
 use crate::handler::Context;
-use crate::pay_records::{at_revision, owned, with_key};
+use crate::pay_records::{at_revision, key_is_ours, owned, with_key};
 use crate::service::Commands;
 use crate::streams;
 
@@ -53,6 +53,7 @@ impl Commands {
             .orders
             .execute(&stream_id, &context, |order| Ok::<_, OrderRejection>(with_key(Order::decide(order, cancel())?, order, key, None)))
             .await?;
+        key_is_ours(&executed.standing.state, key)?;
         if executed.standing.state.status == OrderStatus::Closing {
             self.drive_closing(&context, &executed.standing.state).await?;
         }

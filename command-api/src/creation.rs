@@ -76,7 +76,8 @@ impl Commands {
         if claimed.request_hash != key.request_hash {
             return Err(CommandFailure::KeyReused);
         }
-        let created = match &standing.state.redirected_to {
+        let own = claimed.intent.resource_id();
+        let created = match standing.state.redirected_to.as_ref().filter(|resource_id| **resource_id != own) {
             Some(resource_id) => {
                 let position = self.position_of(&claimed.intent, resource_id).await?;
                 Created { resource_id: resource_id.clone(), is_new: false, replayed: true, position }
@@ -84,7 +85,7 @@ impl Commands {
             None => match self.claim_standing(&claimed.intent).await? {
                 // Once made it is this key's for ever, even where it has ended and another has its natural key since.
                 ClaimStanding::Live(position) | ClaimStanding::Over(position) => {
-                    Created { resource_id: claimed.intent.resource_id(), is_new: true, replayed: true, position }
+                    Created { resource_id: own, is_new: true, replayed: true, position }
                 }
                 ClaimStanding::Missing => self.finish(context, claimed.intent.clone(), Some(key)).await?,
             },
@@ -107,8 +108,15 @@ impl Commands {
             if claimed.intent.resource_id() == intent.resource_id() {
                 return self.made(context, &intent, true).await;
             }
+            if let Some(created) = self.own_before(&intent, caller_key).await? {
+                return Ok(created);
+            }
             if let Some(created) = self.under_claim(context, &natural, &claimed, &intent).await? {
-                return self.redirected(context, caller_key, created).await;
+                return self.redirected(context, caller_key, &intent, created).await;
+            }
+            // The key is bound before the claim is replaced: the same key, at work elsewhere, may have found another answer.
+            if let Some(created) = self.bound_elsewhere(context, caller_key, &intent, &intent.resource_id()).await? {
+                return Ok(created);
             }
             if self.replaced(context, &natural, &claimed, &intent).await? {
                 return self.made(context, &intent, true).await;
@@ -163,14 +171,50 @@ impl Commands {
         }
     }
 
-    /// Has the caller's key answer with what exists already.
-    async fn redirected(&self, context: &Context, caller_key: Option<&CallerKey>, created: Created) -> Result<Created, CommandFailure> {
-        if let Some(key) = caller_key {
-            let redirect = || IdempotencyCommand::Redirect { resource_id: created.resource_id.clone() };
-            let stream_id = streams::idempotency(&key.key_hash);
-            self.keys.execute(&stream_id, context, |state| IdempotencyKey::decide(state, redirect())).await?;
+    /// What the same key, at work elsewhere, made of this intent before somebody else came to have its natural key.
+    async fn own_before(&self, intent: &Intent, caller_key: Option<&CallerKey>) -> Result<Option<Created>, CommandFailure> {
+        if caller_key.is_none() {
+            return Ok(None);
         }
-        Ok(created)
+        Ok(match self.claim_standing(intent).await? {
+            ClaimStanding::Missing => None,
+            ClaimStanding::Live(position) | ClaimStanding::Over(position) => {
+                Some(Created { resource_id: intent.resource_id(), is_new: true, replayed: true, position })
+            }
+        })
+    }
+
+    /// Has the caller's key answer with what exists already.
+    async fn redirected(
+        &self,
+        context: &Context,
+        caller_key: Option<&CallerKey>,
+        wished: &Intent,
+        created: Created,
+    ) -> Result<Created, CommandFailure> {
+        Ok(self.bound_elsewhere(context, caller_key, wished, &created.resource_id).await?.unwrap_or(created))
+    }
+
+    /// Has the caller's key answer with `resource_id`; what it answers with already, where that is something else.
+    async fn bound_elsewhere(
+        &self,
+        context: &Context,
+        caller_key: Option<&CallerKey>,
+        wished: &Intent,
+        resource_id: &str,
+    ) -> Result<Option<Created>, CommandFailure> {
+        let Some(key) = caller_key else { return Ok(None) };
+        let redirect = || IdempotencyCommand::Redirect { resource_id: resource_id.to_owned() };
+        let stream_id = streams::idempotency(&key.key_hash);
+        match self.keys.execute(&stream_id, context, |state| IdempotencyKey::decide(state, redirect())).await {
+            Ok(_) => return Ok(None),
+            Err(ExecuteError::Rejected(IdempotencyRejection::Redirected)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let standing = self.keys.load(&stream_id).await?;
+        let answered = standing.state.resource_id().ok_or(CommandFailure::Broken("a redirected key answers with nothing"))?;
+        let position = self.position_of(wished, &answered).await?;
+        Ok(Some(Created { resource_id: answered, is_new: false, replayed: true, position }))
     }
 
     /// Makes what the claim fixed, unless it is made.

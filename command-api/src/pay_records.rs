@@ -54,12 +54,21 @@ pub(crate) fn with_key(
 ) -> Vec<OrderStreamEvent> {
     let mut events = events;
     if let Some(key) = key
-        && order.keys.get(&key.key_hash).is_none_or(|used| used.pay_no != pay_no)
+        && order.keys.get(&key.key_hash).is_none_or(|used| used.pay_no != pay_no && used.request_hash == key.request_hash)
     {
         let recorded = IdempotencyKeyRecorded { key_hash: key.key_hash.clone(), request_hash: key.request_hash.clone(), pay_no };
         events.push(OrderStreamEvent::Order(recorded.into()));
     }
     events
+}
+
+/// Refuses where the caller's key stands on the order for other content: it came there while this command was at work.
+pub(crate) fn key_is_ours(order: &Order, key: Option<&CallerKey>) -> Result<(), CommandFailure> {
+    let used = key.and_then(|key| order.keys.get(&key.key_hash).map(|used| (key, used)));
+    match used {
+        Some((key, used)) if used.request_hash != key.request_hash => Err(CommandFailure::KeyReused),
+        _ => Ok(()),
+    }
 }
 
 impl Commands {
@@ -89,6 +98,9 @@ impl Commands {
         }
         let context = Context::of_caller(caller, correlation_id);
         let attempted = self.issue(&context, order_id, channel, configured, key).await?;
+        if !attempted.is_new {
+            key_is_ours(&attempted.order.state, key)?;
+        }
         if attempted.is_new { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
     }
 

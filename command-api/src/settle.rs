@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
 use crate::handler::{Context, ExecuteError, Standing};
-use crate::pay_records::{at_revision, owned, with_key};
+use crate::pay_records::{at_revision, key_is_ours, owned, with_key};
 use crate::service::Commands;
 use crate::streams;
 
@@ -43,6 +43,7 @@ impl Commands {
         }
         let recorded =
             self.orders.execute(&stream_id, &context, |order| Ok::<_, OrderRejection>(with_key(vec![], order, key, Some(pay_no)))).await?;
+        key_is_ours(&recorded.standing.state, key)?;
         Ok((recorded.standing, false))
     }
 

@@ -77,7 +77,8 @@ pub enum IdempotencyCommand {
         /// What is to be created.
         intent: Intent,
     },
-    /// Answer something else instead, which exists already.
+    /// Answer this from now on: something else that exists already, or the claim's own. What somebody else's work has made
+    /// the answer once stays the answer; a key that answers with its own may still turn to another while its own is not made.
     Redirect {
         /// Its number.
         resource_id: String,
@@ -102,6 +103,9 @@ pub enum IdempotencyRejection {
     /// Nobody holds it.
     #[error("the key is not claimed")]
     Unclaimed,
+    /// It answers with something else; the state says with what.
+    #[error("the key answers with something else")]
+    Redirected,
 }
 
 impl Intent {
@@ -138,7 +142,11 @@ impl Decider for IdempotencyKey {
             }
             (IdempotencyCommand::Claim { .. } | IdempotencyCommand::Replace { .. }, Some(_)) => Err(IdempotencyRejection::Claimed),
             (IdempotencyCommand::Redirect { resource_id }, Some(_)) if state.redirected_to.as_ref() == Some(&resource_id) => Ok(vec![]),
-            (IdempotencyCommand::Redirect { resource_id }, Some(_)) => Ok(vec![IdempotencyKeyRedirected { resource_id }.into()]),
+            (IdempotencyCommand::Redirect { resource_id }, Some(claimed)) => {
+                let own = claimed.intent.resource_id();
+                let is_settled = state.redirected_to.as_ref().is_some_and(|answered| *answered != own);
+                if is_settled { Err(IdempotencyRejection::Redirected) } else { Ok(vec![IdempotencyKeyRedirected { resource_id }.into()]) }
+            }
             (IdempotencyCommand::Replace { .. } | IdempotencyCommand::Redirect { .. }, None) => Err(IdempotencyRejection::Unclaimed),
         }
     }

@@ -247,6 +247,8 @@ pub trait LogReader: Send + Sync {
     async fn head(&self) -> Result<Position, ReadError>;
 
     /// Wakes followers: holds the highest position heard of. A hint, which may lag; followers poll behind it.
+    ///
+    /// What the receiver's `borrow` answers is a lock: copy the position out of it before the next await.
     fn appended(&self) -> watch::Receiver<Position>;
 }
 

@@ -14,14 +14,12 @@ export function replaces(next, shown) {
 }
 
 /**
- * `next` with the newer of both pay records: the answer that made a code is here before the view behind the stream has
- * heard of it. Pay numbers of one order differ only in the number of the attempt.
+ * `next` with the pay record that is shown, where `next` was read before that record was made: the answer that made a
+ * code may overtake the stream.
  */
-export function withNewestRecord(next, shown) {
-  const ours = shown?.order_id === next.order_id ? shown.pay_record : null;
-  if (!ours) return next;
-  const newer = !next.pay_record || String(ours.pay_no ?? "") > String(next.pay_record.pay_no ?? "");
-  return newer ? { ...next, pay_record: ours } : next;
+export function withKnownRecord(next, shown) {
+  const isOlder = !next.pay_record && shown?.order_id === next.order_id && shown.pay_record;
+  return isOlder ? { ...next, pay_record: shown.pay_record } : next;
 }
 
 /**
@@ -58,9 +56,12 @@ export function isFinal(state) {
   return [...SETTLED, "cancelled"].includes(state.status);
 }
 
-/** What the code holds, as an address that a browser may open; null if it is none. */
+/**
+ * What leads from here into the wallet: what the code holds, where that is an address, else our own link, which sends a
+ * browser on; null where there is neither.
+ */
 export function walletAddress(record) {
-  return [record?.pay_url, record?.qr_content].find(isWebAddress) ?? null;
+  return [record?.qr_content, record?.pay_url].find(isWebAddress) ?? null;
 }
 
 /** Whether a code belongs to the sandbox, where no money moves and a web page plays the wallet. */

@@ -2,7 +2,7 @@
 import { call, wordsOf } from "./api.js";
 import { byId, whileBusy } from "./dom.js";
 import { onLanguage, startLanguage } from "./i18n.js";
-import { isFinal, replaces, viewOf, withNewestRecord } from "./checkout-state.js";
+import { isFinal, replaces, viewOf, withKnownRecord } from "./checkout-state.js";
 import * as page from "./checkout-view.js";
 import { ServerClock } from "./countdown.js";
 import { watch } from "./watch.js";
@@ -29,7 +29,7 @@ byId("renew").addEventListener("click", () => whileBusy(byId("renew"), renew));
 function arrived(next) {
   if (!replaces(next, state)) return;
   clock.set(next.server_now);
-  state = withNewestRecord(next, state);
+  state = withKnownRecord(next, state);
   repaint();
   if (isFinal(state)) {
     stream.stop();

@@ -124,7 +124,8 @@ export function prose(words) {
   return make("div", { class: "prose" }, ...paragraphs.map((paragraph) => make("p", {}, ...inline(paragraph))));
 }
 
-function inline(paragraph) {
+/** The nodes of one paragraph. */
+export function inline(paragraph) {
   return paragraph.split(/(`[^`]+`)/).map((part) => {
     return part.startsWith("`") && part.endsWith("`") && part.length > 2 ? make("code", { text: part.slice(1, -1) }) : part;
   });

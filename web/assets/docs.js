@@ -3,7 +3,7 @@ import { call } from "./api.js";
 import { byId, make, show } from "./dom.js";
 import { onLanguage, say, sayWords, startLanguage } from "./i18n.js";
 import { complain } from "./notice.js";
-import { Schemas, limitsOf, prose } from "./docs-schema.js";
+import { Schemas, inline, limitsOf, prose } from "./docs-schema.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"];
 const COPIED_MS = 1500;
@@ -150,48 +150,76 @@ function requestOf(operation) {
 }
 
 function responsesOf(operation) {
-  const items = Object.entries(operation.responses ?? {}).map(([status, reference]) => {
+  const items = Object.entries(operation.responses ?? {}).map(([status, reference], index) => {
     const response = schemas.resolve(reference);
     const content = contentOf(response);
     return make(
       "details",
-      { class: "response", open: status.startsWith("2") },
+      { class: "response", open: index === 0 },
       make(
         "summary",
         {},
         make("span", { class: `status status-${status[0]}`, text: status }),
-        make("span", { text: String(response.description ?? "").split("\n")[0] }),
+        make("span", {}, ...inline(String(response.description ?? "").split("\n")[0])),
       ),
       content ? make("p", { class: "type", text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }) : null,
-      content ? schemas.tree(content.schema ?? {}) : null,
       content ? exampleBlock(content) : null,
+      content ? folded("docs.members", schemas.tree(content.schema ?? {})) : null,
+      folded("docs.headers", headersOf(response)),
     );
   });
   return items.length === 0 ? null : make("div", { class: "part" }, make("h4", { say: "docs.responses" }), ...items);
 }
 
-/** The first kind of content, JSON first, as `{type, schema, example}`. */
+function headersOf(response) {
+  const headers = Object.entries(response.headers ?? {}).map(([name, reference]) => {
+    const header = schemas.resolve(reference);
+    return make(
+      "li",
+      {},
+      make("div", { class: "member" }, make("code", { class: "member-name", text: name }), make("span", { class: "type", text: schemas.typeOf(header.schema ?? {}) })),
+      header.description ? prose(header.description) : null,
+    );
+  });
+  return headers.length === 0 ? null : make("ul", { class: "members" }, ...headers);
+}
+
+/** What is read once and then in the way. */
+function folded(key, content) {
+  return content === null ? null : make("details", { class: "fold" }, make("summary", { say: key }), content);
+}
+
+/** The first kind of content, JSON first, as `{type, schema, example, examples}`. */
 function contentOf(part) {
   const kinds = Object.entries(part?.content ?? {});
   const found = kinds.find(([type]) => type.includes("json")) ?? kinds[0];
   return found ? { ...found[1], type: found[0] } : null;
 }
 
-function exampleOf(content) {
-  if (content.example !== undefined) return content.example;
-  const named = Object.values(content.examples ?? {})[0];
-  if (named) return schemas.resolve(named).value;
-  return content.schema ? schemas.example(content.schema) : undefined;
+/** The examples of a content as `{summary, value}`, those that it names or one that its schema allows. */
+function examplesOf(content) {
+  const named = Object.values(content.examples ?? {}).map((example) => schemas.resolve(example));
+  if (named.length > 0) return named;
+  const value = content.example ?? (content.schema ? schemas.example(content.schema) : undefined);
+  return value === undefined ? [] : [{ value }];
 }
 
 function exampleBlock(content) {
-  const example = exampleOf(content);
+  const [example] = examplesOf(content);
   if (example === undefined || !content.type.includes("json")) return null;
-  return make("pre", { tabindex: "0" }, make("code", { text: JSON.stringify(example, null, 2) }));
+  return make("pre", { tabindex: "0" }, make("code", { text: JSON.stringify(example.value, null, 2) }));
 }
 
+/** A command line for the operation, one for each example of its body. */
 function curlOf(operation) {
-  const line = curlLine(operation);
+  const content = contentOf(schemas.resolve(operation.requestBody ?? null));
+  const examples = content ? examplesOf(content) : [];
+  const calls = examples.length > 0 ? examples : [{ value: content ? {} : undefined }];
+  const blocks = calls.map((example) => commandBlock(curlLine(operation, content, example.value), calls.length > 1 ? example.summary : null));
+  return make("div", { class: "part" }, make("h4", { say: "docs.try" }), ...blocks);
+}
+
+function commandBlock(line, name) {
   const copy = make("button", { class: "copy", type: "button", say: "docs.copy" });
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(line);
@@ -200,23 +228,19 @@ function curlOf(operation) {
   });
   return make(
     "div",
-    { class: "part curl" },
-    make("div", { class: "part-head" }, make("h4", { say: "docs.try" }), navigator.clipboard ? copy : null),
+    { class: "command" },
+    name ? make("p", { class: "example-name", text: name }) : null,
     make("pre", { tabindex: "0" }, make("code", { text: line })),
+    navigator.clipboard ? copy : null,
   );
 }
 
-function curlLine(operation) {
+function curlLine(operation, content, value) {
   const method = operation.method === "get" ? [] : [`-X ${operation.method.toUpperCase()}`];
   const token = needsToken(operation) ? [`-H "Authorization: Bearer $TOKEN"`] : [];
-  const content = contentOf(schemas.resolve(operation.requestBody ?? null));
-  const body = content ? [`-H ${quoted(`Content-Type: ${content.type}`)}`, `-d ${quoted(bodyText(content))}`] : [];
+  const words = typeof value === "string" ? value : JSON.stringify(value);
+  const body = content ? [`-H ${quoted(`Content-Type: ${content.type}`)}`, `-d ${quoted(words)}`] : [];
   return [["curl", ...method, quoted(addressOf(operation))].join(" "), ...token, ...body].join(" \\\n  ");
-}
-
-function bodyText(content) {
-  const example = exampleOf(content);
-  return typeof example === "string" ? example : JSON.stringify(example ?? {});
 }
 
 function addressOf(operation) {

@@ -113,7 +113,20 @@ fn a_freed_key_is_claimed_with_the_next_generation() {
 fn a_key_answers_with_what_existed_before_it() {
     given(&[claimed(0, order("11"))]).when(redirect("9")).then([redirected("9")]);
     given(&[claimed(0, order("11")), redirected("9")]).when(redirect("9")).then_nothing();
-    given(&[claimed(0, order("11")), redirected("9")]).when(redirect("8")).then([redirected("8")]);
+}
+
+#[test]
+fn a_key_that_answers_with_something_else_does_so_for_ever() {
+    let elsewhere = [claimed(0, order("11")), redirected("9")];
+    given(&elsewhere).when(redirect("8")).then_rejected(IdempotencyRejection::Redirected);
+    given(&elsewhere).when(redirect("11")).then_rejected(IdempotencyRejection::Redirected);
+}
+
+#[test]
+fn a_key_that_answers_with_its_own_may_turn_to_what_was_made_sooner() {
+    let own = [claimed(0, order("11")), redirected("11")];
+    given(&own).when(redirect("11")).then_nothing();
+    given(&own).when(redirect("9")).then([redirected("9")]);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The ports that the product code runs over: each waits here and there, so that tasks interleave and can be dropped at
 //! any await, and each fails as the weather has it, before or after it has done what was asked.
 
+mod adapter;
 mod alipay;
 mod log;
 mod notice;
 mod tables;
 
-pub(crate) use alipay::{Alipay, AlipayAdapter, CODE_LIFE, SUCCESS};
+pub(crate) use adapter::{AlipayAdapter, SUCCESS};
+pub(crate) use alipay::{Alipay, CODE_LIFE};
 pub(crate) use log::SimulatedLog;
 pub(crate) use notice::{Content, Forgery, Notice, NoticeKind, TradeWord};
 pub(crate) use tables::{SimulatedCatalogue, SimulatedInbox, SimulatedNumbers, SimulatedTodo, SimulatedView};

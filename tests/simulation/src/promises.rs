@@ -41,13 +41,7 @@ impl Promises {
     }
 
     /// Checks an answer; `captured_before` is money that the channel held when the wish was sent.
-    pub(crate) fn check(
-        &mut self,
-        wish: &Wish,
-        answer: &Answer,
-        captured_before: Option<&str>,
-        ledger: &Ledger,
-    ) -> Result<(), Broken> {
+    pub(crate) fn check(&mut self, wish: &Wish, answer: &Answer, captured_before: Option<&str>, ledger: &Ledger) -> Result<(), Broken> {
         match (wish, answer) {
             (_, Answer::Failed(failure)) => sound(failure),
             (Wish::Select { .. }, Answer::Selected(created)) => self.created(wish, created, "course_selection", ledger),
@@ -161,9 +155,7 @@ fn noticed(notice: &Notice, verdict: NoticeVerdict, success: bool, ledger: &Ledg
     let what = || format!("{:?} {} of {}: {verdict:?}", notice.kind, content.notify_id, content.out_trade_no);
     let on_log = ledger.trades.contains_key(&content.trade_no);
     match notice.kind {
-        NoticeKind::Forged(_) => {
-            check(matches!(verdict, NoticeVerdict::Refused(_)) && !success, "a forged notification is refused", what)
-        }
+        NoticeKind::Forged(_) => check(matches!(verdict, NoticeVerdict::Refused(_)) && !success, "a forged notification is refused", what),
         NoticeKind::Stray => {
             check(verdict == NoticeVerdict::Refused(NotificationRefusal::UnknownOrder), "a stray capture is not ours", what)?;
             check(on_log, "a stray capture is on the log", what)
@@ -171,7 +163,11 @@ fn noticed(notice: &Notice, verdict: NoticeVerdict, success: bool, ledger: &Ledg
         // Its repeat is told by a query; what matters is that what it says is not believed, which the log shows.
         NoticeKind::WrongAmount => Ok(()),
         NoticeKind::Genuine => {
-            check(!matches!(verdict, NoticeVerdict::Refused(refusal) if refusal != NotificationRefusal::AmountMismatch), "a genuine notification is believed", what)?;
+            check(
+                !matches!(verdict, NoticeVerdict::Refused(refusal) if refusal != NotificationRefusal::AmountMismatch),
+                "a genuine notification is believed",
+                what,
+            )?;
             check(!success || !content.word.is_paid() || on_log, "money that was acknowledged is on the log", what)
         }
     }

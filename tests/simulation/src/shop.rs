@@ -61,7 +61,13 @@ pub(crate) fn put(catalogue: &MemoryCatalogue, name: &str, price: i64, now: Date
     let skus = skus.iter().map(|id| Ok(Sku { sku_id: sku(id), name: (*id).to_owned(), price: money(price + 100)? }));
     let draft = ProductDraft {
         product_id: product(name),
-        kind: if is_course { ProductKind::Course } else if name == "mug" { ProductKind::Goods } else { ProductKind::Material },
+        kind: if is_course {
+            ProductKind::Course
+        } else if name == "mug" {
+            ProductKind::Goods
+        } else {
+            ProductKind::Material
+        },
         category_id: None,
         title: format!("{name} & more"),
         description: String::new(),

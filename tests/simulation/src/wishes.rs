@@ -99,12 +99,7 @@ pub(crate) fn perform(commands: Commands, wish: Wish, correlation_id: Uuid, take
     })
 }
 
-async fn answered(
-    commands: Commands,
-    wish: Wish,
-    correlation_id: Uuid,
-    take_notice: &Arc<TakeNotice>,
-) -> Result<Answer, CommandFailure> {
+async fn answered(commands: Commands, wish: Wish, correlation_id: Uuid, take_notice: &Arc<TakeNotice>) -> Result<Answer, CommandFailure> {
     Ok(match wish {
         Wish::Select { buyer, course, key } => {
             let (created, _) = commands.select_course(&buyer, &course, key.as_ref(), correlation_id).await?;

@@ -11,6 +11,8 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("docs.parameters", "Parameters", "参数"),
     Text::new("docs.body", "Request body", "请求体"),
     Text::new("docs.responses", "Responses", "响应"),
+    Text::new("docs.members", "Members", "字段"),
+    Text::new("docs.headers", "Headers", "响应头"),
     Text::new("docs.required", "required", "必填"),
     Text::new("docs.try", "Try it", "试一试"),
     Text::new("docs.copy", "Copy", "复制"),

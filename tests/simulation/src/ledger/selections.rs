@@ -24,9 +24,8 @@ impl SelectionFacts {
 impl Ledger {
     pub(super) fn take_selection_event(&mut self, selection_id: &str, data: &Value, outside: &Outside<'_>) -> Result<(), Broken> {
         let (buyer, course) = (text(data, "buyer_id"), text(data, "course_id"));
-        let other = self.selections.iter().find(|(_, other)| {
-            other.buyer == buyer && other.course == course && !other.has_ended(outside.latest)
-        });
+        let other =
+            self.selections.iter().find(|(_, other)| other.buyer == buyer && other.course == course && !other.has_ended(outside.latest));
         check(other.is_none(), "a buyer has one live selection of a course", || format!("{selection_id} beside {other:?}"))?;
         let is_free = number(data, "price_amount") == 0;
         let facts = SelectionFacts {

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::{Channel, PayNo};
+use event_store::{LogReader, MemoryEventStore};
+use futures_util::FutureExt;
+use gateway::{
+    Closed, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation, PrecreateRequest, Precreated,
+    RawNotification, Receipt, TradeState,
+};
+
+use super::alipay::{Alipay, OTHER_CONTENT};
+use super::{Content, MOST_POLLS, SimulatedFault};
+use crate::broken::{Broken, Witness};
+use crate::chance::Chance;
+use crate::weather::{Place, Weather};
+
+const NOT_TODAY: &str = "ACQ.SYSTEM_BUSY_BY_RULE";
+
+/// A process's way to the channel.
+pub(crate) struct AlipayAdapter {
+    pub(crate) alipay: Arc<Alipay>,
+    pub(crate) chance: Chance,
+    pub(crate) weather: Weather,
+    pub(crate) log: Arc<MemoryEventStore>,
+    pub(crate) witness: Arc<Witness>,
+}
+
+const CHANNEL: Channel = Channel::AlipayQr;
+
+impl AlipayAdapter {
+    /// No number goes to the channel before the intent is on the log.
+    fn intent_stands(&self, operation: Operation, out_trade_no: &str) {
+        let issued = out_trade_no.parse::<PayNo>().ok().is_some_and(|pay_no| {
+            let stream_id = command_api::streams::order(pay_no.order_id());
+            let events = self.log.read_stream(&stream_id, 0, usize::MAX).now_or_never();
+            let number = format!("\"pay_no\":\"{out_trade_no}\"");
+            let is_intent = |event: &event_store::RecordedEvent| event.event_type == "PayRecordIssued" && event.data.contains(&number);
+            matches!(events, Some(Ok(events)) if events.iter().any(is_intent))
+        });
+        if !issued {
+            let detail = format!("{operation} of {out_trade_no}");
+            self.witness.report(Broken::new("an attempt's intent stands on the log before the channel is asked", detail));
+        }
+    }
+
+    async fn unanswered(&self, operation: Operation) -> GatewayError {
+        self.chance.pause(MOST_POLLS).await;
+        GatewayError::Unknown { channel: CHANNEL, operation, source: Box::new(SimulatedFault) }
+    }
+
+    fn refused(operation: Operation, code: &str) -> GatewayError {
+        GatewayError::Refused { channel: CHANNEL, operation, code: code.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Gateway for AlipayAdapter {
+    async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError> {
+        let operation = Operation::Precreate;
+        self.intent_stands(operation, &request.out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            match self.chance.below(4) {
+                0 => return Err(Self::refused(operation, NOT_TODAY)),
+                1 => drop(self.alipay.precreate(request)),
+                2 => self.alipay.delay(request),
+                _ => {}
+            }
+            return Err(self.unanswered(operation).await);
+        }
+        let code = self.alipay.precreate(request);
+        self.chance.pause(MOST_POLLS).await;
+        if code == Err(OTHER_CONTENT) {
+            let detail = request.out_trade_no.clone();
+            self.witness.report(Broken::new("a number goes to the channel with one content only", detail));
+        }
+        code.map(|code_url| Precreated { code_url }).map_err(|code| Self::refused(operation, code))
+    }
+
+    async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
+        self.intent_stands(Operation::Query, out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            return Err(self.unanswered(Operation::Query).await);
+        }
+        let state = self.alipay.query(out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        Ok(state)
+    }
+
+    async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError> {
+        self.intent_stands(Operation::Close, out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            if self.chance.one_in(2) {
+                let _ = self.alipay.close(out_trade_no);
+            }
+            return Err(self.unanswered(Operation::Close).await);
+        }
+        let closed = self.alipay.close(out_trade_no);
+        self.chance.pause(MOST_POLLS).await;
+        Ok(closed)
+    }
+
+    fn read_notification(&self, raw: &RawNotification, _: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
+        Content::verified(raw)
+    }
+
+    fn reply(&self, receipt: Receipt) -> NotificationReply {
+        let body = match receipt {
+            Receipt::Durable => SUCCESS,
+            Receipt::Refused => "fail",
+        };
+        NotificationReply { status: 200, content_type: "text/plain", body }
+    }
+
+    fn available(&self) -> bool {
+        self.weather.channel_available()
+    }
+}
+
+/// The answer after which the channel does not send a notification again.
+pub(crate) const SUCCESS: &str = "success";
