@@ -51,7 +51,13 @@ impl Commands {
         let cancel = || OrderCommand::Cancel { reason: reason.clone() };
         let executed = self
             .orders
-            .execute(&stream_id, &context, |order| Ok::<_, OrderRejection>(with_key(Order::decide(order, cancel())?, order, key, None)))
+            .execute(&stream_id, &context, |order| {
+                // A key that came with other content meanwhile must have no effect here.
+                if key_is_ours(order, key).is_err() {
+                    return Ok(vec![]);
+                }
+                Ok::<_, OrderRejection>(with_key(Order::decide(order, cancel())?, order, key, None))
+            })
             .await?;
         key_is_ours(&executed.standing.state, key)?;
         if executed.standing.state.status == OrderStatus::Closing {
@@ -95,3 +101,6 @@ impl Commands {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

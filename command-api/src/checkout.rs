@@ -214,3 +214,6 @@ pub(crate) async fn renew(
     let body = json!({ "checkout_url": api.links.checkout_url(order_id) });
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
+
+#[cfg(test)]
+mod tests;

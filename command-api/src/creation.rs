@@ -345,3 +345,6 @@ fn same_owner(claimed: &Intent, wished: &Intent) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,3 +170,6 @@ fn order_problem(rejection: OrderRejection) -> Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

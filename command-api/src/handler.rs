@@ -295,3 +295,6 @@ impl<A: Aggregate> Handler<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ mod selections;
 mod service;
 mod settle;
 pub mod streams;
+#[cfg(test)]
+mod testing;
 
 pub use caller::{Caller, CallerKey};
 pub use cancel::Cancelled;

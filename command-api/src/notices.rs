@@ -188,3 +188,6 @@ fn is_known(record: &PayRecord, notification: &Notification) -> bool {
     let known = record.captures.iter().any(|capture| same(&capture.trade_no) && capture.amount == notification.amount);
     known && matches!(notification.news, News::Paid { .. })
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,9 +98,6 @@ impl Commands {
         }
         let context = Context::of_caller(caller, correlation_id);
         let attempted = self.issue(&context, order_id, channel, configured, key).await?;
-        if !attempted.is_new {
-            key_is_ours(&attempted.order.state, key)?;
-        }
         if attempted.is_new { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
     }
 
@@ -145,11 +142,15 @@ impl Commands {
         let executed = self
             .orders
             .execute(&streams::order(order_id), context, |order| {
+                if key_is_ours(order, key).is_err() {
+                    return Ok(vec![]);
+                }
                 let events = Order::decide(order, OrderCommand::Attempt(wish.clone()))?;
                 let pay_no = issued_in(&events).or_else(|| live_pay_no(order, channel));
                 Ok::<_, OrderRejection>(with_key(events, order, key, pay_no))
             })
             .await?;
+        key_is_ours(&executed.standing.state, key)?;
         let new_pay_no = issued_in(&executed.events);
         let pay_no = new_pay_no.or_else(|| live_pay_no(&executed.standing.state, channel));
         let pay_no = pay_no.ok_or(CommandFailure::Broken("an attempt led to no pay record"))?;
@@ -225,3 +226,6 @@ fn precreate_request(record: &PayRecord) -> Result<PrecreateRequest, CommandFail
         notify_url: request.notify_url.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,3 +128,6 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 pub(crate) fn channel_word(word: &str) -> Result<Channel, Problem> {
     Channel::parse(word).ok_or_else(|| Problem::invalid("channel", field::UNKNOWN_VALUE, "There is no such channel."))
 }
+
+#[cfg(test)]
+mod tests;

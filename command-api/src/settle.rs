@@ -110,3 +110,6 @@ impl Commands {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,3 +70,6 @@ pub fn hash(parts: &[&str]) -> String {
 fn visible(name: &str) -> StreamId {
     StreamId::parse(name).unwrap_or_else(|| unreachable!("ids and hashes are short visible text: {name}"))
 }
+
+#[cfg(test)]
+mod tests;

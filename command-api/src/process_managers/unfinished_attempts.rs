@@ -175,3 +175,6 @@ impl Follower for UnfinishedAttempts {
         Ok(self.feed.lag(checkpoint.position).await.map_err(|error: FeedError| FollowerError::Feed(error))?)
     }
 }
+
+#[cfg(test)]
+mod tests;

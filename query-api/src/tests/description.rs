@@ -161,6 +161,7 @@ fn every_route_is_described() {
         "post /checkout/{token}/pay-records",
         "post /checkout/{token}/sync",
         "post /checkout/{token}/renew",
+        "post /api/v1/operations/views/{view}/rebuild",
         "post /notify/alipay",
         "get /healthz",
         "get /readyz",

@@ -111,6 +111,9 @@ pub(crate) async fn open_order(buyer: &Api) -> OpenOrder {
     let order = buyer.order_selection(&selection_id).await.expect(201);
     let order_id = order.field("order_id");
     let record = buyer.pay_by_alipay_qr(&order_id).await.expect(201);
+    // What a test reads next is to hold it.
+    let view = format!("/api/v1/pay-records/{}", record.field("pay_no"));
+    buyer.get(&view).after(&record.position()).send().await.expect(200);
     OpenOrder {
         selection_id,
         pay_no: record.field("pay_no"),

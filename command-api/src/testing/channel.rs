@@ -1,0 +1,186 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::pay_record::PayRecordIssued;
+use domain::{Channel, Currency, Money, PayNo};
+use event_store::{LogReader, MemoryEventStore};
+use futures_util::future::BoxFuture;
+use gateway::{
+    Capture, Closed, Gateway, GatewayError, News, Notification, NotificationRefusal, NotificationReply, Operation, PrecreateRequest,
+    Precreated, RawNotification, Receipt, TradeState,
+};
+
+use crate::streams;
+
+/// No answer to this.
+pub(crate) fn unknown(operation: Operation) -> GatewayError {
+    GatewayError::Unknown { channel: Channel::AlipayQr, operation, source: "timed out".into() }
+}
+
+/// A refusal of this.
+pub(crate) fn refused(operation: Operation) -> GatewayError {
+    GatewayError::Refused { channel: Channel::AlipayQr, operation, code: "ACQ.NO_LUCK".to_owned() }
+}
+
+/// When every payment of these tests was made, as the channel says.
+pub(crate) fn paid_at() -> DateTime<Utc> {
+    "2026-07-20T08:01:30Z".parse().unwrap()
+}
+
+pub(crate) fn captured(trade_no: &str, fen: i64) -> Capture {
+    let amount = Money::new(fen, Currency::Cny).unwrap();
+    Capture { trade_no: trade_no.to_owned(), amount, paid_at: Some(paid_at()), is_final: false }
+}
+
+pub(crate) fn paid(trade_no: &str, fen: i64) -> TradeState {
+    TradeState::Paid(captured(trade_no, fen))
+}
+
+/// A genuine notification that `fen` were paid for `out_trade_no`.
+pub(crate) fn notification(out_trade_no: impl ToString, trade_no: &str, fen: i64) -> Notification {
+    Notification {
+        notify_id: format!("notice-of-{trade_no}"),
+        out_trade_no: out_trade_no.to_string(),
+        trade_no: trade_no.to_owned(),
+        amount: Money::new(fen, Currency::Cny).unwrap(),
+        news: News::Paid { paid_at: Some(paid_at()), is_final: false },
+        query_first: false,
+    }
+}
+
+type Meanwhile = BoxFuture<'static, ()>;
+
+/// A channel that answers as it is told. By itself it gives codes, has seen no buyer, and closes what it is asked to.
+pub(crate) struct ScriptedChannel {
+    log: Arc<MemoryEventStore>,
+    precreates: Mutex<VecDeque<Result<Precreated, GatewayError>>>,
+    queries: Mutex<VecDeque<Result<TradeState, GatewayError>>>,
+    closes: Mutex<VecDeque<Result<Closed, GatewayError>>>,
+    notifications: Mutex<BTreeMap<String, Result<Notification, NotificationRefusal>>>,
+    meanwhile: Mutex<VecDeque<Meanwhile>>,
+    asked: Mutex<Vec<(Operation, String)>>,
+    requests: Mutex<Vec<PrecreateRequest>>,
+    unavailable: AtomicBool,
+}
+
+impl ScriptedChannel {
+    pub(crate) fn new(log: Arc<MemoryEventStore>) -> Self {
+        Self {
+            log,
+            precreates: Mutex::default(),
+            queries: Mutex::default(),
+            closes: Mutex::default(),
+            notifications: Mutex::default(),
+            meanwhile: Mutex::default(),
+            asked: Mutex::default(),
+            requests: Mutex::default(),
+            unavailable: AtomicBool::new(false),
+        }
+    }
+
+    /// The next precreate ends so.
+    pub(crate) fn precreates(&self, answer: Result<Precreated, GatewayError>) {
+        self.precreates.lock().unwrap().push_back(answer);
+    }
+
+    /// The next query ends so.
+    pub(crate) fn queries(&self, answer: Result<TradeState, GatewayError>) {
+        self.queries.lock().unwrap().push_back(answer);
+    }
+
+    /// The next close ends so.
+    pub(crate) fn closes(&self, answer: Result<Closed, GatewayError>) {
+        self.closes.lock().unwrap().push_back(answer);
+    }
+
+    /// Somebody else's work comes in while the channel is asked the next time, before it answers.
+    pub(crate) fn meanwhile(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.meanwhile.lock().unwrap().push_back(Box::pin(work));
+    }
+
+    /// Opens the circuit breaker, or closes it.
+    pub(crate) fn set_available(&self, available: bool) {
+        self.unavailable.store(!available, Ordering::SeqCst);
+    }
+
+    /// A notification as it comes: its body is a name that only this channel can read.
+    pub(crate) fn notifies(&self, read: Result<Notification, NotificationRefusal>) -> RawNotification {
+        let mut notifications = self.notifications.lock().unwrap();
+        let name = format!("notification {}", notifications.len());
+        notifications.insert(name.clone(), read);
+        RawNotification { headers: vec![("content-type".to_owned(), b"text/plain".to_vec())], body: name.into_bytes() }
+    }
+
+    /// What the channel was asked since this was asked last, with the attempt's two digits.
+    pub(crate) fn asked(&self) -> Vec<(Operation, String)> {
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        asked.into_iter().map(|(operation, number)| (operation, number[number.len() - 2..].to_owned())).collect()
+    }
+
+    /// Every precreate so far.
+    pub(crate) fn requests(&self) -> Vec<PrecreateRequest> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    async fn ask(&self, operation: Operation, out_trade_no: &str) {
+        self.asked.lock().unwrap().push((operation, out_trade_no.to_owned()));
+        let work = self.meanwhile.lock().unwrap().pop_front();
+        if let Some(work) = work {
+            work.await;
+        }
+    }
+
+    /// The intent of what is asked for now, which must be on the log already.
+    async fn intent(&self, request: &PrecreateRequest) -> PayRecordIssued {
+        let pay_no: PayNo = request.out_trade_no.parse().unwrap();
+        let events = self.log.read_stream(&streams::order(pay_no.order_id()), 0, 1_000).await.unwrap();
+        let issued = events.iter().filter(|event| event.event_type == "PayRecordIssued");
+        let issued = issued.map(|event| serde_json::from_str::<PayRecordIssued>(&event.data).unwrap());
+        issued.into_iter().find(|issued| issued.pay_no == pay_no).expect("the intent is on the log before the channel is asked")
+    }
+}
+
+#[async_trait]
+impl Gateway for ScriptedChannel {
+    async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError> {
+        let issued = self.intent(request).await;
+        let sent = issued.request.unwrap();
+        assert_eq!(request.amount, issued.amount.of(issued.currency));
+        assert_eq!((&request.subject, &request.product_code), (&sent.subject, &sent.product_code));
+        assert_eq!((request.time_expire, &request.notify_url), (sent.time_expire, &sent.notify_url));
+        self.requests.lock().unwrap().push(request.clone());
+        self.ask(Operation::Precreate, &request.out_trade_no).await;
+        let told = self.precreates.lock().unwrap().pop_front();
+        told.unwrap_or_else(|| Ok(Precreated { code_url: format!("https://qr.alipay.example/{}", request.out_trade_no) }))
+    }
+
+    async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
+        self.ask(Operation::Query, out_trade_no).await;
+        self.queries.lock().unwrap().pop_front().unwrap_or(Ok(TradeState::NotFound))
+    }
+
+    async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError> {
+        self.ask(Operation::Close, out_trade_no).await;
+        self.closes.lock().unwrap().pop_front().unwrap_or(Ok(Closed::Done))
+    }
+
+    fn read_notification(&self, raw: &RawNotification, _received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
+        let name = String::from_utf8_lossy(&raw.body);
+        self.notifications.lock().unwrap().get(name.as_ref()).cloned().unwrap_or(Err(NotificationRefusal::BadSignature))
+    }
+
+    fn reply(&self, receipt: Receipt) -> NotificationReply {
+        let body = match receipt {
+            Receipt::Durable => "success",
+            Receipt::Refused => "fail",
+        };
+        NotificationReply { status: 200, content_type: "text/plain; charset=utf-8", body }
+    }
+
+    fn available(&self) -> bool {
+        !self.unavailable.load(Ordering::SeqCst)
+    }
+}
