@@ -160,10 +160,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
     let folder = tempfile::Builder::new().prefix("paystream-bench-").tempdir_in(parent).doing("make a folder for the data")?;
     let conditions = Conditions::look(folder.path())?;
     report::say(&format!("{}\n", conditions.line()))?;
-    let server = match options.stores.contains(&Store::Postgres) {
-        true => Some(PostgresServer::start(folder.path()).await?),
-        false => None,
-    };
+    let needs_server = options.stores.contains(&Store::Postgres);
+    let server = if needs_server { Some(PostgresServer::start(folder.path()).await?) } else { None };
     let mut results = Results {
         conditions,
         event_bytes: EVENT_BYTES,
@@ -194,13 +192,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
 }
 
 /// Lets the two take turns, and each second pair of rounds in the other order.
-async fn compare(
-    store: Store,
-    callers: usize,
-    pair: &Pair,
-    server: Option<&PostgresServer>,
-    options: &Options,
-) -> Result<Run, Trouble> {
+async fn compare(store: Store, callers: usize, pair: &Pair, server: Option<&PostgresServer>, options: &Options) -> Result<Run, Trouble> {
     let length = Duration::from_millis(options.round_ms);
     for appender in [&pair.ours, &pair.plain] {
         drive(appender, callers, WARM_UP).await?;
@@ -237,7 +229,18 @@ async fn compare(
 
 fn show(results: &Results) -> Result<(), Trouble> {
     let mut table = Table::new(&[
-        "store", "callers", "events/s", "rounds", "p50", "p99", "plain events/s", "plain rounds", "plain p50", "plain p99", "ratio", "aim",
+        "store",
+        "callers",
+        "events/s",
+        "rounds",
+        "p50",
+        "p99",
+        "plain events/s",
+        "plain rounds",
+        "plain p50",
+        "plain p99",
+        "ratio",
+        "aim",
     ]);
     for run in &results.runs {
         let mut row = vec![run.store.name().to_owned(), run.callers.to_string()];

@@ -52,7 +52,9 @@ impl Table {
             }
             text.push_str("|\n");
             if number == 0 {
-                widths.iter().for_each(|width| text.push_str(&format!("| {} ", "-".repeat(*width))));
+                for width in &widths {
+                    let _ = write!(text, "| {} ", "-".repeat(*width));
+                }
                 text.push_str("|\n");
             }
         }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub(crate) use api::{Answer, Api};
-pub(crate) use channel::{ScriptedChannel, notification, paid, paid_at, refused, unknown};
+pub(crate) use channel::{ScriptedChannel, captured, notification, paid, paid_at, refused, unknown};
 pub(crate) use inbox::ScriptedInbox;
 pub(crate) use log::{Fault, ScriptedLog};
 

@@ -35,11 +35,7 @@ impl Pair {
         make_tables(&DatabaseUrl::sqlite(&plain_path)).await?;
         let plain = Arc::new(PlainSqlite::open(&plain_path, clock()).await?);
         let store = Arc::new(store);
-        Ok(Self {
-            ours: Arc::new(Port(Arc::clone(&store) as _)),
-            plain: Arc::clone(&plain) as _,
-            opened: Opened::Sqlite { store, plain },
-        })
+        Ok(Self { ours: Arc::new(Port(Arc::clone(&store) as _)), plain: Arc::clone(&plain) as _, opened: Opened::Sqlite { store, plain } })
     }
 
     /// Two databases of `server`.

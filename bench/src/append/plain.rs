@@ -46,11 +46,15 @@ impl PlainSqlite {
 
     /// The version, and the settings that durability depends on, as SQLite tells them.
     pub(super) async fn settings(&self) -> Result<String, Trouble> {
-        let sql = "select sqlite_version(), (select journal_mode from pragma_journal_mode), (select synchronous from pragma_synchronous),
-                          (select wal_autocheckpoint from pragma_wal_autocheckpoint)";
-        let (version, journal, synchronous, pages): (String, String, i64, i64) =
-            sqlx::query_as(sql).fetch_one(&self.pool).await.doing("ask SQLite for its settings")?;
-        Ok(format!("SQLite {version}, journal {journal}, synchronous {synchronous} (2 is full), checkpoint after {pages} pages; one writing connection for both"))
+        let doing = "ask SQLite for its settings";
+        let (version,): (String,) = sqlx::query_as("select sqlite_version()").fetch_one(&self.pool).await.doing(doing)?;
+        let (journal,): (String,) = sqlx::query_as("pragma journal_mode").fetch_one(&self.pool).await.doing(doing)?;
+        let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&self.pool).await.doing(doing)?;
+        let (pages,): (i64,) = sqlx::query_as("pragma wal_autocheckpoint").fetch_one(&self.pool).await.doing(doing)?;
+        Ok(format!(
+            "SQLite {version}, journal {journal}, synchronous {synchronous} (2 is full), checkpoint after {pages} pages; one writing \
+             connection for both"
+        ))
     }
 
     pub(super) async fn close(&self) {

@@ -71,7 +71,7 @@ impl Answer {
 /// A request put together from parts.
 pub(crate) struct Asking<'a> {
     api: &'a Api,
-    request: axum::http::request::Builder,
+    request: http::request::Builder,
     body: Body,
 }
 

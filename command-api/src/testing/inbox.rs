@@ -32,6 +32,6 @@ impl ScriptedInbox {
 impl NoticeInbox for ScriptedInbox {
     async fn keep(&self, notice: KeptNotice) -> Result<(), DatabaseError> {
         let fails = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
-        if fails.is_ok() { Err(DatabaseError::Unavailable("told to fail".into())) } else { self.kept.keep(notice).await }
+        if fails.is_ok() { Err(DatabaseError::TransactionFailed) } else { self.kept.keep(notice).await }
     }
 }
