@@ -1,6 +1,6 @@
 //! Beginning to pay: the intent, the channel, the outcome.
 
-use domain::order::{IdempotencyKeyRecorded, Order, OrderCommand, OrderRejection, OrderStreamEvent};
+use domain::order::{IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent};
 use domain::pay_record::{PayRecord, PayRecordEvent, PayRecordStatus};
 use domain::{Channel, Decider, OrderId, PayNo};
 use gateway::{GatewayError, PrecreateRequest};
@@ -45,7 +45,8 @@ pub(crate) fn at_revision<A>(standing: &Standing<A>, expected: Option<u64>) -> R
     if expected.is_some() && expected != standing.revision { Err(CommandFailure::Stale) } else { Ok(()) }
 }
 
-/// The events of a decision with the caller's key beside them, so that a repeat is recognised.
+/// The events of a decision with the caller's key before them, so that a repeat is recognised: a key that stands before
+/// its pay record made it, one that stands behind it found it.
 pub(crate) fn with_key(
     events: Vec<OrderStreamEvent>,
     order: &Order,
@@ -57,7 +58,7 @@ pub(crate) fn with_key(
         && order.keys.get(&key.key_hash).is_none_or(|used| used.pay_no != pay_no && used.request_hash == key.request_hash)
     {
         let recorded = IdempotencyKeyRecorded { key_hash: key.key_hash.clone(), request_hash: key.request_hash.clone(), pay_no };
-        events.push(OrderStreamEvent::Order(recorded.into()));
+        events.insert(0, OrderStreamEvent::Order(recorded.into()));
     }
     events
 }
@@ -112,21 +113,23 @@ impl Commands {
             return Ok(None);
         }
         // What the caller was told is what the record was when the key's own work on it had ended.
-        let (key_hash, mut recorded, mut prepared) = (key.key_hash.clone(), false, false);
+        let (key_hash, mut recorded, mut issued, mut prepared, mut is_new) = (key.key_hash.clone(), false, false, false, false);
         let standing = self
             .orders
             .load_until(&streams::order(order_id), |event| {
                 match event {
-                    OrderStreamEvent::Order(domain::order::OrderEvent::IdempotencyKeyRecorded(event)) => {
-                        recorded |= event.key_hash == key_hash;
+                    OrderStreamEvent::Order(OrderEvent::IdempotencyKeyRecorded(event)) => {
+                        recorded |= event.key_hash == key_hash && event.pay_no == Some(pay_no);
+                        is_new |= recorded && !issued;
                     }
+                    OrderStreamEvent::PayRecord(PayRecordEvent::PayRecordIssued(event)) => issued |= event.pay_no == pay_no,
                     OrderStreamEvent::PayRecord(PayRecordEvent::PayRecordPrepared(event)) => prepared |= event.pay_no == pay_no,
                     _ => {}
                 }
                 recorded && prepared
             })
             .await?;
-        Ok(Some(Attempted { pay_no, order: standing, is_new: pay_no_is_first_use(order, key, pay_no), replayed: true }))
+        Ok(Some(Attempted { pay_no, order: standing, is_new, replayed: true }))
     }
 
     async fn issue(
@@ -195,11 +198,6 @@ impl Commands {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Whether the key's own command made the record, rather than finding it.
-fn pay_no_is_first_use(order: &Order, key: &CallerKey, pay_no: PayNo) -> bool {
-    order.keys.iter().filter(|(_, used)| used.pay_no == Some(pay_no)).all(|(hash, _)| *hash == key.key_hash)
 }
 
 fn issued_in(events: &[OrderStreamEvent]) -> Option<PayNo> {

@@ -122,8 +122,9 @@ mod tests {
     #[test]
     fn an_unknown_variable_is_refused_and_one_of_the_tests_is_not() {
         let missing = Path::new("no-such-file.toml");
-        let error = Typed::read(missing, environment(&[("PAYSTREAM_LISTN", "x")])).err().unwrap();
-        assert!(matches!(error, SettingError::UnknownVariable(name) if name == "PAYSTREAM_LISTN"));
+        let misspelt = format!("{PREFIX}LISTN");
+        let error = Typed::read(missing, environment(&[(&misspelt, "x")])).err().unwrap();
+        assert!(matches!(error, SettingError::UnknownVariable(name) if name == misspelt));
         assert!(Typed::read(missing, environment(&[("PAYSTREAM_TEST_RUN", "x"), ("PAYSTREAM_VECTORS", "y")])).is_ok());
     }
 
