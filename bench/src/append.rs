@@ -1,5 +1,6 @@
 //! `bench append`: the log's appends beside one plain transaction for each append, on the same table and the same disk.
 
+mod connections;
 mod load;
 mod pair;
 mod plain;
@@ -181,7 +182,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
                 results.databases.push(pair.settings(server.as_ref()).await?);
             }
             results.runs.push(compare(*store, *callers, &pair, server.as_ref(), options).await?);
-            pair.close().await;
+            pair.close().await?;
         }
     }
     if let Some(server) = server {

@@ -49,6 +49,11 @@ impl Conditions {
         })
     }
 
+    /// Cores that this process may use.
+    pub(crate) fn cores(&self) -> usize {
+        self.cores
+    }
+
     /// One line for people.
     pub(crate) fn line(&self) -> String {
         let Self { began_at, build, cores, processor, load_before, flush } = self;

@@ -166,7 +166,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
     let folder = tempfile::Builder::new().prefix("paystream-bench-").tempdir_in(parent).doing("make a folder for the data")?;
     let conditions = Conditions::look(folder.path())?;
     report::say(&format!("{}\n", conditions.line()))?;
-    let rsa = RsaCost::measure()?;
+    let rsa = RsaCost::measure(conditions.cores())?;
     let stage = Stage::start(folder.path(), options.store).await?;
     stage.serve(options.clients, Duration::from_secs(options.warm_up_seconds)).await?;
     let before = (stage.paystream.cpu_time()?, stage.sandbox.cpu_time()?);

@@ -73,12 +73,14 @@ impl Commands {
     }
 
     /// Asks the channel of each live attempt whether it was paid, and closes it there if not. A channel that does not
-    /// answer leaves its attempt closing.
+    /// answer, or is no longer configured, leaves its attempt closing.
     async fn drive_closing(&self, context: &Context, order: &Order) -> Result<(), CommandFailure> {
         let live = order.pay_records.iter().filter(|record| record.is_live());
         for pay_no in live.filter_map(|record: &PayRecord| record.issued.as_ref()).map(|issued| issued.pay_no) {
             match self.close_at_channel(context, pay_no).await {
-                Ok(()) | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => {}
+                Ok(())
+                | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. } | CommandFailure::ChannelNotConfigured) => {
+                }
                 Err(failure) => return Err(failure),
             }
         }

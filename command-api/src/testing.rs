@@ -191,7 +191,7 @@ impl World {
     /// An order with one attempt whose channel did not answer.
     pub(crate) async fn preparing(&self) -> PayNo {
         let order_id = self.order().await;
-        self.channel.precreates(Err(channel::unknown(gateway::Operation::Precreate)));
+        self.channel.precreates(Err(unknown(gateway::Operation::Precreate)));
         self.attempt(order_id).await
     }
 
@@ -244,9 +244,8 @@ impl World {
     /// Puts an event of another version of Paystream at the end of a stream.
     pub(crate) async fn append_from_the_future(&self, stream_id: &StreamId) {
         let written = self.events(stream_id).await;
-        let expected = written.last().map_or(event_store::ExpectedRevision::NoStream, |last| {
-            event_store::ExpectedRevision::Exactly(last.revision)
-        });
+        let expected =
+            written.last().map_or(event_store::ExpectedRevision::NoStream, |last| event_store::ExpectedRevision::Exactly(last.revision));
         let event = event_store::NewEvent {
             event_id: Uuid::from_u128(0xf07),
             event_type: "OrderTeleported".to_owned(),
@@ -293,12 +292,7 @@ pub(crate) fn of_selection(selection_id: SelectionId) -> OrderRequest {
 }
 
 pub(crate) fn of_product(id: &str, sku_id: Option<&str>, quantity: u32) -> OrderRequest {
-    OrderRequest::Product {
-        product_id: product(id),
-        sku_id: sku_id.map(|sku_id| sku_id.parse().unwrap()),
-        quantity,
-        client: Client::App,
-    }
+    OrderRequest::Product { product_id: product(id), sku_id: sku_id.map(|sku_id| sku_id.parse().unwrap()), quantity, client: Client::App }
 }
 
 /// What the business system `school` wants to be paid.

@@ -60,22 +60,22 @@ impl Pair {
             (Opened::Sqlite { plain, .. }, _) => plain.settings().await,
             (Opened::Postgres { .. }, Some(server)) => {
                 let connections = PoolOptions::default().connections;
-                Ok(format!("{}; pools of {connections} connections for both, and our writer's own", server.settings().await?))
+                Ok(format!("{}; {connections} connections for each of the two, and one more for our writer", server.settings().await?))
             }
             (Opened::Postgres { .. }, None) => Err(Trouble::new("a log on Postgres has no server")),
         }
     }
 
     /// Closes both.
-    pub(super) async fn close(self) {
+    pub(super) async fn close(self) -> Result<(), Trouble> {
         match self.opened {
             Opened::Sqlite { store, plain } => {
                 store.shutdown().await;
-                plain.close().await;
+                plain.close().await
             }
             Opened::Postgres { store, plain } => {
                 store.shutdown().await;
-                plain.close().await;
+                plain.close().await
             }
         }
     }

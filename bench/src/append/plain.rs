@@ -1,28 +1,25 @@
 //! The baseline: what a service without a batching writer does, one transaction for each append. It is written as well as
-//! that design allows, with prepared statements, plans that use the indexes, and no round trip that could be spared.
+//! that design allows: prepared statements, plans that use the indexes, and connections that are handed on without being tried.
 
 use std::path::Path;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use database::{Area, Time};
 use event_store::{ExpectedRevision, LogClock, NewEvent, StreamId};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
+use super::connections::Connections;
 use super::load::Appender;
 use crate::trouble::{Doing, Trouble};
-
-/// How long a caller may wait for a connection. All callers share a few, so this is long, and only guards against a standstill.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The lock that puts the plain appends in order. Any number does: nobody else is in this database.
 const LOG_LOCK: i64 = 1;
 
 /// One transaction for each append, on SQLite: one connection that writes, as SQLite has one writer anyhow.
 pub(super) struct PlainSqlite {
-    pool: SqlitePool,
+    connections: Connections<SqliteConnection>,
     clock: LogClock,
 }
 
@@ -35,30 +32,30 @@ impl PlainSqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", "2000");
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_LIMIT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false);
-        Ok(Self { pool: pool.connect_with(options).await.doing("open the baseline on SQLite")?, clock })
+        let connection = options.connect().await.doing("open the baseline on SQLite")?;
+        Ok(Self { connections: Connections::new(vec![connection]), clock })
     }
 
     /// The version, and the settings that durability depends on, as SQLite tells them.
     pub(super) async fn settings(&self) -> Result<String, Trouble> {
         let doing = "ask SQLite for its settings";
-        let (version,): (String,) = sqlx::query_as("select sqlite_version()").fetch_one(&self.pool).await.doing(doing)?;
-        let (journal,): (String,) = sqlx::query_as("pragma journal_mode").fetch_one(&self.pool).await.doing(doing)?;
-        let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&self.pool).await.doing(doing)?;
-        let (pages,): (i64,) = sqlx::query_as("pragma wal_autocheckpoint").fetch_one(&self.pool).await.doing(doing)?;
+        let mut connection = self.connections.take().await?;
+        let (version,): (String,) = sqlx::query_as("select sqlite_version()").fetch_one(&mut *connection).await.doing(doing)?;
+        let (journal,): (String,) = sqlx::query_as("pragma journal_mode").fetch_one(&mut *connection).await.doing(doing)?;
+        let (synchronous,): (i64,) = sqlx::query_as("pragma synchronous").fetch_one(&mut *connection).await.doing(doing)?;
+        let (pages,): (i64,) = sqlx::query_as("pragma wal_autocheckpoint").fetch_one(&mut *connection).await.doing(doing)?;
         Ok(format!(
             "SQLite {version}, journal {journal}, synchronous {synchronous} (2 is full), checkpoint after {pages} pages; one writing \
              connection for both"
         ))
     }
 
-    pub(super) async fn close(&self) {
-        self.pool.close().await;
+    /// Closes it.
+    pub(super) async fn close(&self) -> Result<(), Trouble> {
+        for connection in self.connections.take_all().await? {
+            connection.close().await.doing("close the baseline")?;
+        }
+        Ok(())
     }
 }
 
@@ -67,7 +64,8 @@ impl Appender for PlainSqlite {
     async fn append(&self, stream_id: &StreamId, expected: ExpectedRevision, event: NewEvent) -> Result<(), Trouble> {
         let doing = "append plainly on SQLite";
         let (last, next) = revisions(expected);
-        let mut transaction = self.pool.begin_with("begin immediate").await.doing(doing)?;
+        let mut connection = self.connections.take().await?;
+        let mut transaction = connection.begin_with("begin immediate").await.doing(doing)?;
         let (found,): (i64,) = sqlx::query_as("select coalesce(max(revision), -1) from event where stream_id = $1")
             .bind(stream_id.as_str())
             .fetch_one(&mut *transaction)
@@ -101,7 +99,7 @@ impl Appender for PlainSqlite {
 
 /// One transaction for each append, on Postgres: an advisory lock to the end of the commit keeps positions without gaps.
 pub(super) struct PlainPostgres {
-    pool: PgPool,
+    connections: Connections<PgConnection>,
     clock: LogClock,
 }
 
@@ -116,12 +114,19 @@ impl PlainPostgres {
             ("enable_seqscan", "off"),
             ("enable_bitmapscan", "off"),
         ]);
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT).test_before_acquire(false);
-        Ok(Self { pool: pool.connect_with(options).await.doing("open the baseline on Postgres")?, clock })
+        let mut opened = Vec::new();
+        for _ in 0..connections {
+            opened.push(options.connect().await.doing("open the baseline on Postgres")?);
+        }
+        Ok(Self { connections: Connections::new(opened), clock })
     }
 
-    pub(super) async fn close(&self) {
-        self.pool.close().await;
+    /// Closes it.
+    pub(super) async fn close(&self) -> Result<(), Trouble> {
+        for connection in self.connections.take_all().await? {
+            connection.close().await.doing("close the baseline")?;
+        }
+        Ok(())
     }
 }
 
@@ -130,7 +135,8 @@ impl Appender for PlainPostgres {
     async fn append(&self, stream_id: &StreamId, expected: ExpectedRevision, event: NewEvent) -> Result<(), Trouble> {
         let doing = "append plainly on Postgres";
         let (last, next) = revisions(expected);
-        let mut transaction = self.pool.begin().await.doing(doing)?;
+        let mut connection = self.connections.take().await?;
+        let mut transaction = connection.begin().await.doing(doing)?;
         // A statement of its own: what follows must look at the log after the lock was granted.
         sqlx::query("select pg_advisory_xact_lock($1)").bind(LOG_LOCK).execute(&mut *transaction).await.doing(doing)?;
         let (found, head): (i64, i64) = sqlx::query_as(

@@ -48,7 +48,10 @@ async fn an_unpaid_attempt_is_closed_at_its_channel_and_that_is_the_proof() {
         assert_eq!(world.channel.asked(), asked(&[Query, Close]), "it is asked before it is closed");
         let expected = ["OrderCreated", "PayRecordIssued", "PayRecordPrepared", "OrderClosing", "PayRecordClosing"];
         let types = world.order_types(pay_no.order_id()).await;
-        assert_eq!((&types[..5], &types[5..]), (&expected.map(str::to_owned)[..], &["PayRecordClosed", "OrderCancelled"].map(str::to_owned)[..]));
+        assert_eq!(
+            (&types[..5], &types[5..]),
+            (&expected.map(str::to_owned)[..], &["PayRecordClosed", "OrderCancelled"].map(str::to_owned)[..])
+        );
         assert_eq!(world.record(pay_no).await.closed_proof, Some(ClosedProof::ChannelClosed));
     }
 }
@@ -134,6 +137,15 @@ async fn a_payment_of_another_amount_does_not_keep_the_order_open() {
     world.channel.queries(Ok(paid("trade-1", 1)));
     assert!(cancel(&world, &alice(), pay_no.order_id()).await.unwrap().is_proven);
     assert_eq!(world.all("RefundRequested").await[0]["cause"], "amount_mismatch");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_no_longer_configured_gives_no_proof() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    let cancelled = world.without_channels().cancel_order(&alice(), pay_no.order_id(), None, None, None, CORRELATION).await.unwrap();
+    assert!(!cancelled.is_proven);
+    assert_eq!(world.load(pay_no.order_id()).await.status, OrderStatus::Closing);
 }
 
 #[tokio::test]

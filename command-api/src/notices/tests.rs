@@ -344,7 +344,7 @@ mod failures {
         let world = World::new().await;
         let pay_no = world.pending().await;
         let raw = world.channel.notifies(Ok(notification(pay_no, "trade-1", COURSE_PRICE)));
-        let (verdict, _) = world.with_channel(domain::Channel::AlipayWap).take_alipay_notice(raw, CORRELATION).await.unwrap();
+        let (verdict, _) = world.with_channel(Channel::AlipayWap).take_alipay_notice(raw, CORRELATION).await.unwrap();
         assert_eq!(verdict, NoticeVerdict::Recorded);
     }
 }

@@ -333,9 +333,8 @@ mod keys {
 async fn a_stale_revision_is_refused_and_the_present_one_taken() {
     let world = World::new().await;
     let order_id = world.order().await;
-    let with = async |revision| {
-        world.commands.create_pay_record(&alice(), order_id, Channel::AlipayQr, None, Some(revision), CORRELATION).await
-    };
+    let with =
+        async |revision| world.commands.create_pay_record(&alice(), order_id, Channel::AlipayQr, None, Some(revision), CORRELATION).await;
     assert!(matches!(with(1).await, Err(CommandFailure::Stale)));
     assert_eq!(world.order_types(order_id).await, ["OrderCreated"]);
     with(0).await.unwrap();

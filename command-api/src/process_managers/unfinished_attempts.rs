@@ -70,21 +70,21 @@ impl UnfinishedAttempts {
         Ok(Progress { applied: changes.len(), position: page.reached, caught_up: page.caught_up })
     }
 
-    /// Takes up what is due. One attempt whose channel does not answer does not hold up the others.
+    /// Takes up what is due. One attempt that cannot be taken up does not hold up the others.
     async fn act(&self) -> Result<usize, FollowerError> {
         let until = self.commands.now() - self.patience.0;
         let due = self.todo.due(until, ITEMS).await.map_err(work)?;
-        let mut acted = 0;
+        let (mut acted, mut failed) = (0, None);
         for item in due {
             match self.take_up(&item).await {
                 Ok(()) => acted += 1,
                 Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => {
                     tracing::warn!(pay.no = %item.pay_no, "the channel does not say what became of an attempt; it will be asked again");
                 }
-                Err(failure) => return Err(FollowerError::Work(Box::new(failure))),
+                Err(failure) => failed = failed.or(Some(failure)),
             }
         }
-        Ok(acted)
+        failed.map_or(Ok(acted), |failure| Err(FollowerError::Work(Box::new(failure))))
     }
 
     async fn take_up(&self, item: &TodoItem) -> Result<(), CommandFailure> {

@@ -40,6 +40,7 @@ impl Pages for NamedPages {
 /// The routes over a world's commands.
 pub(crate) struct Api {
     pub(crate) links: Links,
+    pub(crate) state: ApiState,
     router: Router,
     issuer: TokenIssuer,
 }
@@ -85,8 +86,8 @@ impl Api {
         let links = Links::new(Arc::new(ring), "https://pay.example");
         let issuer = TokenIssuer::new(SigningKey::generate().unwrap(), "paystream", "paystream", world.clock.clone());
         let verifier = TokenVerifier::new([issuer.key().verifying_key()], "paystream", "paystream", world.clock.clone());
-        let router = routes(ApiState::new(commands, links.clone(), Arc::new(NamedPages), Arc::new(verifier)));
-        Self { links, router, issuer }
+        let state = ApiState::new(commands, links.clone(), Arc::new(NamedPages), Arc::new(verifier));
+        Self { links, router: routes(state.clone()), state, issuer }
     }
 
     pub(crate) fn get(&self, path: &str) -> Asking<'_> {

@@ -40,10 +40,10 @@ pub(crate) fn paid(trade_no: &str, fen: i64) -> TradeState {
 }
 
 /// A genuine notification that `fen` were paid for `out_trade_no`.
-pub(crate) fn notification(out_trade_no: impl ToString, trade_no: &str, fen: i64) -> Notification {
+pub(crate) fn notification(out_trade_no: impl Into<String>, trade_no: &str, fen: i64) -> Notification {
     Notification {
         notify_id: format!("notice-of-{trade_no}"),
-        out_trade_no: out_trade_no.to_string(),
+        out_trade_no: out_trade_no.into(),
         trade_no: trade_no.to_owned(),
         amount: Money::new(fen, Currency::Cny).unwrap(),
         news: News::Paid { paid_at: Some(paid_at()), is_final: false },

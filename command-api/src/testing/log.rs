@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use event_store::{
-    AppendError, Appended, EventStore, ExpectedRevision, LogReader, MemoryEventStore, NewEvent, Position, ReadError, RecordedEvent, StreamId,
+    AppendError, Appended, EventStore, ExpectedRevision, LogReader, MemoryEventStore, NewEvent, Position, ReadError, RecordedEvent,
+    StreamId,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;

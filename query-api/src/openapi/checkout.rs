@@ -26,9 +26,14 @@ fn pages() -> Vec<Operation> {
         Operation::get("/pay/{token}", "openPayLink", "What our own QR holds")
             .about("Alipay's browser is sent to the channel's code, any other to the checkout page.")
             .in_path("token", token("pay"))
-            .answers(200, "A page: paid already, or over, with a way to renew.", page("<!doctype html><title>Already paid</title>"))
+            .answers(200, "A page: the order is paid already.", page("<!doctype html><title>Already paid</title>"))
             .empty(303, "To the channel's code, or to the checkout page.")
             .with_header(303, "Location", schema::text("Where to", "/checkout/c2VhbGVk"))
+            .answers(
+                410,
+                "A page: the code or its order is over. A code that is over can be renewed from there.",
+                page("<!doctype html><title>Over</title>"),
+            )
             .answers(404, "A page: the link opens nothing.", page("<!doctype html><title>No such link</title>"))
             .problems(&[Code::StoreUnavailable]),
         Operation::get("/return/{token}", "returnFromChannel", "Where the channel sends the browser back")
@@ -56,13 +61,18 @@ fn pages() -> Vec<Operation> {
 }
 
 fn commands() -> Vec<Operation> {
+    let position = || schema::digits("The log position of the command's last event", "4711");
     vec![
         Operation::post("/checkout/{token}/pay-records", "createCheckoutPayRecord", "Ask for a code to pay with")
+            .about("The live record of the same channel is answered again. It takes no `Idempotency-Key`: asking again is harmless.")
             .in_path("token", token("checkout"))
             .body("CheckoutPayRecordRequest")
-            .done(201, "The new pay record.", "PayRecordAnswer")
-            .done(200, "The live record of the same channel.", "PayRecordAnswer")
-            .done(202, "It is `preparing`: the channel has not answered yet. Ask again.", "PayRecordAnswer")
+            .json(201, "The new pay record.", "PayRecordAnswer")
+            .with_header(201, "Paystream-Position", position())
+            .json(200, "The live record of the same channel.", "PayRecordAnswer")
+            .with_header(200, "Paystream-Position", position())
+            .json(202, "It is `preparing`: the channel has not answered yet. Ask again.", "PayRecordAnswer")
+            .with_header(202, "Paystream-Position", position())
             .problems(&super::pay_records::CANNOT_PAY)
             .problems(&[Code::Busy, Code::StoreUnavailable]),
         Operation::post("/checkout/{token}/sync", "syncCheckout", "\"I have paid\"")
@@ -72,13 +82,21 @@ fn commands() -> Vec<Operation> {
             .json(200, "How the checkout stands then.", "CheckoutState")
             .problems(&[Code::ChannelNotConfigured, Code::ChannelRefused, Code::ChannelUnavailable, Code::Busy, Code::StoreUnavailable]),
         Operation::post("/checkout/{token}/renew", "renewCheckout", "A fresh code for one that is over")
+            .about(
+                "Through the channel of the newest attempt. A code that can still be scanned stays; one that the channel has not given \
+                 yet is shown by `watch` once it is there.",
+            )
             .in_path("token", token("checkout"))
             .optional_body("Nothing")
             .json(201, "The checkout with the fresh code.", "CheckoutRenewed")
             .problems(&super::pay_records::CANNOT_PAY)
             .problems(&[Code::Busy, Code::StoreUnavailable]),
         Operation::post("/notify/alipay", "notifyAlipay", "Alipay's notification of a payment")
-            .about("Answered in the channel's own words, and `success` only when what it tells is durable or changes nothing.")
+            .about(
+                "Answered in the channel's own words, and `success` only when what it tells is durable or changes nothing. Where \
+                 the answer is a problem nothing was acknowledged, and the channel sends it again; only notifications that prove \
+                 false count towards `rate_limited`.",
+            )
             .content(true, json!({ "application/x-www-form-urlencoded": { "schema": named("AlipayNotification") } }))
             .answers(
                 200,
@@ -91,6 +109,7 @@ fn commands() -> Vec<Operation> {
                 Code::BadRequest,
                 Code::RequestTimeout,
                 Code::PayloadTooLarge,
+                Code::ChannelNotConfigured,
                 Code::RateLimited,
                 Code::Busy,
                 Code::StoreUnavailable,

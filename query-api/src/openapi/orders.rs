@@ -31,7 +31,10 @@ pub(super) fn group() -> Group {
                 .view("The order with its items, pay records and times.", "Order"),
             watch(),
             Operation::post("/api/v1/orders/{order_id}/cancel", "cancelOrder", "Cancel an order")
-                .about("Its pay records are closed at their channels first; where a channel gives no proof yet, the order is `closing`.")
+                .about(
+                    "Its pay records are closed at their channels first; where a channel gives no proof yet, the order is `closing`, \
+                     and a repeat asks again.",
+                )
                 .roles(&[Role::Buyer, Role::Operator])
                 .in_path("order_id", order_id())
                 .command()

@@ -15,7 +15,10 @@ pub(super) fn group() -> Group {
         schemas: schemas(),
         operations: vec![
             Operation::post("/api/v1/orders/{order_id}/pay-records", "createPayRecord", "Ask for a code to pay with")
-                .about("The live record of the same channel is answered again.")
+                .about(
+                    "The live record of the same channel is answered again. A key answers again as it left the record; what the channel \
+                     refused is tried anew.",
+                )
                 .roles(&[Role::Buyer, Role::Service])
                 .in_path("order_id", super::orders::order_id())
                 .command()

@@ -36,7 +36,7 @@ async fn the_baseline_on_sqlite_writes_a_log() {
     let plain = Arc::new(PlainSqlite::open(&path, clock()).await.unwrap());
     assert_conflicts_are_refused(plain.as_ref()).await;
     let round = drive(&(Arc::clone(&plain) as _), 8, Duration::from_millis(300)).await.unwrap();
-    plain.close().await;
+    plain.close().await.unwrap();
     let store = SqliteEventStore::open(&url, clock(), "test").await.unwrap();
     assert_is_a_log(&store.read_all(Position::START, usize::MAX).await.unwrap(), round.latencies.count() + 2);
     store.shutdown().await;
@@ -51,7 +51,7 @@ async fn the_baseline_on_postgres_writes_a_log() {
     let plain = Arc::new(PlainPostgres::open(&url, 4, clock()).await.unwrap());
     assert_conflicts_are_refused(plain.as_ref()).await;
     let round = drive(&(Arc::clone(&plain) as _), 8, Duration::from_millis(300)).await.unwrap();
-    plain.close().await;
+    plain.close().await.unwrap();
     let store = PostgresEventStore::open(&DatabaseUrl::parse(&url).unwrap(), clock()).await.unwrap();
     assert_is_a_log(&store.read_all(Position::START, usize::MAX).await.unwrap(), round.latencies.count() + 2);
     assert!(server.settings().await.unwrap().ends_with("fsync on, synchronous_commit on"));
@@ -67,10 +67,10 @@ async fn the_baseline_on_sqlite_has_the_settings_of_our_store() {
     let plain = PlainSqlite::open(&path, clock()).await.unwrap();
     for pragma in ["pragma synchronous", "pragma foreign_keys", "pragma wal_autocheckpoint", "pragma cache_size", "pragma mmap_size"] {
         let ours: Vec<(i64,)> = database.fetch_all(pragma, Vec::new()).await.unwrap();
-        let theirs: Vec<(i64,)> = sqlx::query_as(pragma).fetch_all(&plain.pool).await.unwrap();
+        let theirs: Vec<(i64,)> = sqlx::query_as(pragma).fetch_all(&mut *plain.connections.take().await.unwrap()).await.unwrap();
         assert_eq!(ours, theirs, "{pragma}");
     }
     assert!(plain.settings().await.unwrap().contains("journal wal, synchronous 2"));
     database.close().await;
-    plain.close().await;
+    plain.close().await.unwrap();
 }

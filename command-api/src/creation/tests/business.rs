@@ -86,14 +86,15 @@ async fn a_closing_and_a_paid_order_keep_their_business() {
     let world = World::new().await;
     let first = wish(&world, business("seat-1"), None).await.unwrap();
     let order_id = first.resource_id.parse().unwrap();
-    let attempted = world.commands.create_pay_record(&service(), order_id, domain::Channel::AlipayQr, None, None, CORRELATION).await.unwrap();
+    let attempted =
+        world.commands.create_pay_record(&service(), order_id, domain::Channel::AlipayQr, None, None, CORRELATION).await.unwrap();
     world.channel.queries(Err(unknown(gateway::Operation::Query)));
     let cancelled = world.commands.cancel_order(&service(), order_id, None, None, None, CORRELATION).await.unwrap();
     assert!(!cancelled.is_proven);
     assert_eq!(wish(&world, business("seat-1"), None).await.unwrap().resource_id, first.resource_id);
 
     let capture = captured("trade-1", 8_400);
-    let context = crate::handler::Context::of_channel("alipay", CORRELATION);
+    let context = Context::of_channel("alipay", CORRELATION);
     let learned_by = domain::pay_record::CaptureSource::Query;
     world.commands.record_capture(&context, attempted.pay_no, &capture, learned_by).await.unwrap();
     assert_eq!(wish(&world, business("seat-1"), None).await.unwrap().resource_id, first.resource_id);

@@ -68,8 +68,7 @@ async fn a_product_is_ordered_at_its_own_price_or_at_its_variants() {
 #[tokio::test]
 async fn a_variant_must_be_named_and_be_the_products() {
     let world = World::new().await;
-    let cases =
-        [("mug", None, "required"), ("mug", Some("mug-red"), "unknown_value"), ("notes", Some("mug-black"), "unknown_value")];
+    let cases = [("mug", None, "required"), ("mug", Some("mug-red"), "unknown_value"), ("notes", Some("mug-black"), "unknown_value")];
     for (id, sku_id, word) in cases {
         let refused = world.create(&alice(), of_product(id, sku_id, 1), None).await;
         assert!(matches!(refused, Err(CommandFailure::Invalid { field: "sku_id", code, .. }) if code == word), "{id} {sku_id:?}");
