@@ -12,6 +12,7 @@ use crate::trouble::{Doing, Trouble};
 
 /// The connections.
 pub(super) struct Connections<C> {
+    count: usize,
     idle: Mutex<Vec<C>>,
     free: Semaphore,
 }
@@ -19,7 +20,7 @@ pub(super) struct Connections<C> {
 impl<C> Connections<C> {
     /// Shares these.
     pub(super) fn new(connections: Vec<C>) -> Self {
-        Self { free: Semaphore::new(connections.len()), idle: Mutex::new(connections) }
+        Self { count: connections.len(), free: Semaphore::new(connections.len()), idle: Mutex::new(connections) }
     }
 
     /// One of them, once it is free. It is given back when it is dropped.
@@ -31,8 +32,7 @@ impl<C> Connections<C> {
 
     /// All of them, once they are free; afterwards there are none.
     pub(super) async fn take_all(&self) -> Result<Vec<C>, Trouble> {
-        let count = self.idle().len();
-        let all = self.free.acquire_many(u32::try_from(count).doing("count the connections")?).await;
+        let all = self.free.acquire_many(u32::try_from(self.count).doing("count the connections")?).await;
         all.doing("wait for the connections")?.forget();
         Ok(std::mem::take(&mut *self.idle()))
     }
@@ -72,6 +72,8 @@ impl<C> Drop for Taken<'_, C> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -79,10 +81,9 @@ mod tests {
         let connections = Connections::new(vec![1, 2]);
         let (one, two) = (connections.take().await.unwrap(), connections.take().await.unwrap());
         assert_eq!(*one + *two, 3);
-        let mut third = Box::pin(connections.take());
-        assert!(futures_util::poll!(third.as_mut()).is_pending());
+        assert!(connections.take().now_or_never().is_none());
         drop(one);
-        let mut third = third.await.unwrap();
+        let mut third = connections.take().await.unwrap();
         *third += 10;
         drop((two, third));
         let all: i32 = connections.take_all().await.unwrap().into_iter().sum();
