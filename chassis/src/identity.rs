@@ -102,6 +102,10 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
+        // Whoever counted the request has looked at the token already.
+        if let Some(identity) = parts.extensions.get::<Self>() {
+            return Ok(Some(identity.clone()));
+        }
         match bearer(&parts.headers)? {
             None => Ok(None),
             Some(token) => Arc::<TokenVerifier>::from_ref(state).verify(token).map(Some).map_err(Problem::from),
@@ -110,7 +114,7 @@ where
 }
 
 /// The bearer token of a request. Two of them, or another kind of authorization, are as bad as a wrong one.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let token = value.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

@@ -8,15 +8,16 @@ use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::client_address::{self, TrustedProxies};
 use crate::extract::BODY_LIMIT;
 use crate::ids::IdSource;
 use crate::problem::{self, Code, Problem};
 use crate::security_headers::security_headers;
 use crate::telemetry::observe;
 
-/// Puts around a finished router what every process does alike, from the outside in: log and metrics, security
+/// Puts around a finished router what every process does alike, from the outside in: where it comes from, log and metrics, security
 /// headers, the problem's language, panics as problems, a limit for bodies; and problems for unknown addresses.
-pub fn standard(router: Router, ids: Arc<dyn IdSource>) -> Router {
+pub fn standard(router: Router, ids: Arc<dyn IdSource>, proxies: TrustedProxies) -> Router {
     router
         .fallback(problem::unknown_route)
         .method_not_allowed_fallback(problem::unknown_method)
@@ -25,6 +26,7 @@ pub fn standard(router: Router, ids: Arc<dyn IdSource>) -> Router {
         .layer(middleware::from_fn(problem::localise))
         .layer(middleware::from_fn(security_headers))
         .layer(middleware::from_fn_with_state(ids, observe))
+        .layer(middleware::from_fn_with_state(Arc::new(proxies), client_address::resolve))
 }
 
 /// The panic itself was printed by the panic hook; its words are not for clients.
@@ -56,7 +58,7 @@ mod tests {
         let ids = Arc::new(SeededIds::new(1, Arc::new(ManualClock::new(DateTime::UNIX_EPOCH))));
         let router = Router::new().route("/panics", get(panics)).route("/text", post(|text: String| async { text }));
         let request = Request::builder().method(method).uri(path).header(ACCEPT_LANGUAGE, "zh").body(body.into()).unwrap();
-        let response = standard(router, ids).oneshot(request).await.unwrap();
+        let response = standard(router, ids, TrustedProxies::default()).oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         assert!(headers.contains_key(REQUEST_ID) && headers[CACHE_CONTROL] == "no-store", "{path}");
         let bytes = to_bytes(response.into_body(), 1_000_000).await.unwrap();

@@ -1,5 +1,7 @@
 //! What every process of Paystream does alike. No word of business in here, but for the one list of problem codes.
 
+pub mod admission;
+pub mod client_address;
 pub mod clock;
 pub mod correlation;
 pub mod extract;

@@ -8,11 +8,12 @@ mod selections;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::FromRef;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Router, middleware};
+use chassis::admission::{Admission, admit};
 use chassis::extract::Json;
 use chassis::identity::TokenVerifier;
 use chassis::problem::{Code, Problem, field};
@@ -37,14 +38,15 @@ pub struct ApiState {
     pub(crate) pages: Arc<dyn Pages>,
     pub(crate) images: QrImages,
     pub(crate) failed_notices: Arc<RateLimiter>,
+    admission: Arc<Admission>,
     verifier: Arc<TokenVerifier>,
 }
 
 impl ApiState {
     /// The state of the routes.
-    pub fn new(commands: Commands, links: Links, pages: Arc<dyn Pages>, verifier: Arc<TokenVerifier>) -> Self {
+    pub fn new(commands: Commands, links: Links, pages: Arc<dyn Pages>, verifier: Arc<TokenVerifier>, admission: Arc<Admission>) -> Self {
         let failed_notices = Arc::new(RateLimiter::per_minute(notify::MAX_FAILED_BURST, notify::MAX_FAILED_PER_MINUTE));
-        Self { commands, links, pages, images: QrImages::new(), failed_notices, verifier }
+        Self { commands, links, pages, images: QrImages::new(), failed_notices, admission, verifier }
     }
 }
 
@@ -56,19 +58,23 @@ impl FromRef<ApiState> for Arc<TokenVerifier> {
 
 /// Every route of the write side.
 pub fn routes(api: ApiState) -> Router {
-    Router::new()
+    let admission = middleware::from_fn_with_state(Arc::clone(&api.admission), admit);
+    let commands = Router::new()
         .route("/api/v1/course-selections", post(selections::create))
         .route("/api/v1/orders", post(orders::create))
         .route("/api/v1/orders/{order_id}/cancel", post(orders::cancel))
         .route("/api/v1/orders/{order_id}/pay-records", post(pay_records::create))
         .route("/api/v1/pay-records/{pay_no}/sync", post(pay_records::sync))
+        .route("/checkout/{token}/pay-records", post(checkout::create_pay_record))
+        .route("/checkout/{token}/sync", post(checkout::sync))
+        .route("/checkout/{token}/renew", post(checkout::renew))
+        .route_layer(admission);
+    Router::new()
+        .merge(commands)
         .route("/pay/{token}", get(checkout::pay))
         .route("/return/{token}", get(checkout::returned))
         .route("/checkout/{token}", get(checkout::page))
         .route("/checkout/{token}/watch", get(checkout::watch))
-        .route("/checkout/{token}/pay-records", post(checkout::create_pay_record))
-        .route("/checkout/{token}/sync", post(checkout::sync))
-        .route("/checkout/{token}/renew", post(checkout::renew))
         .route("/notify/alipay", post(notify::alipay))
         .with_state(api)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use chassis::admission::Admission;
 use chassis::clock::{Clock, SystemClock};
 use chassis::health::Readiness;
 use chassis::identity::{TokenIssuer, TokenVerifier};
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) issuer: Arc<TokenIssuer>,
     pub(crate) verifier: Arc<TokenVerifier>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) revoked: Arc<RevocationList>,
     pub(crate) ring: Arc<KeyRing>,
 }
@@ -71,10 +73,13 @@ impl Parts {
             Arc::clone(&port),
         )
         .with_revoked(Arc::clone(&revoked) as _);
+        let verifier = Arc::new(verifier);
+        let admission = Admission::new(&settings.admission, Arc::clone(&verifier), Arc::clone(&port));
         Ok(Self {
             ids: Arc::new(SystemIds::new(port)),
             issuer: Arc::new(issuer),
-            verifier: Arc::new(verifier),
+            admission: Arc::new(admission),
+            verifier,
             settings,
             clock,
             log,
@@ -170,7 +175,7 @@ impl Parts {
     }
 
     fn write_side(&self, commands: Commands, background: &mut Background) -> Router {
-        let api = ApiState::new(commands, self.links(), Arc::new(WebPages), Arc::clone(&self.verifier));
+        let api = ApiState::new(commands, self.links(), Arc::new(WebPages), Arc::clone(&self.verifier), Arc::clone(&self.admission));
         let shop = self.shop();
         let (sessions, shutdown) = (Arc::clone(&shop.sessions), background.shutdown());
         background.run(async move { sessions.run(&shutdown).await });
@@ -183,6 +188,7 @@ impl Parts {
             views: self.views.clone(),
             log: self.log.reader(),
             verifier: Arc::clone(&self.verifier),
+            admission: Arc::clone(&self.admission),
             clock: self.clock(),
             pay_url: Arc::new(move |pay_no| links.pay_url(pay_no)),
         });

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use chassis::client_address::TrustedProxies;
 use chassis::clock::{Clock, SystemClock};
 use chassis::health::{self, Readiness};
 use chassis::ids::SystemIds;
@@ -43,6 +44,7 @@ pub(crate) async fn run(config: &Path, roles: &[String]) -> Result<(), Trouble> 
     let port = Arc::clone(&clock) as Arc<dyn Clock>;
     let mut readiness = Readiness::new(Arc::clone(&port));
     let mut log = None;
+    let proxies = settings.trusted_proxies.clone();
     if settings.needs_stores() {
         let (issuer, ring) = (keys::issuer(&settings, Arc::clone(&port))?, keys::ring(&settings)?);
         let holder = format!("http://{}", settings.listen);
@@ -56,7 +58,7 @@ pub(crate) async fn run(config: &Path, roles: &[String]) -> Result<(), Trouble> 
         log = Some(parts.log.clone());
         welcome(&parts.settings);
     }
-    let router = finished(router, readiness, port);
+    let router = finished(router, readiness, port, proxies);
     let cut = serve(listener, router, shutdown, DRAIN_LIMIT).await;
     if cut > 0 {
         tracing::warn!(connections = cut, "connections were cut that did not end in time");
@@ -69,8 +71,8 @@ pub(crate) async fn run(config: &Path, roles: &[String]) -> Result<(), Trouble> 
     Ok(())
 }
 
-fn finished(router: Router, readiness: Readiness, clock: Arc<dyn Clock>) -> Router {
-    layers::standard(router.merge(health::routes(Arc::new(readiness))), Arc::new(SystemIds::new(clock)))
+fn finished(router: Router, readiness: Readiness, clock: Arc<dyn Clock>, proxies: TrustedProxies) -> Router {
+    layers::standard(router.merge(health::routes(Arc::new(readiness))), Arc::new(SystemIds::new(clock)), proxies)
 }
 
 async fn listen(settings: &Settings) -> Result<TcpListener, Trouble> {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chassis::admission::{AdmissionConfig, Rate, RateError};
+use chassis::client_address::TrustedProxies;
 use chassis::secret::Secret;
 use chassis::telemetry::LogFormat;
 use chrono::TimeDelta;
@@ -87,6 +89,8 @@ pub(crate) struct Settings {
     pub(crate) token_audience: String,
     pub(crate) token_key_file: PathBuf,
     pub(crate) seal_keys_file: PathBuf,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) admission: AdmissionConfig,
     pub(crate) notify_scale: NotifyScale,
     pub(crate) notify_hosts: Vec<String>,
     pub(crate) channel_timeout: Duration,
@@ -134,6 +138,9 @@ impl Settings {
             token_audience: typed.get(variables::TOKEN_AUDIENCE).unwrap_or("paystream").to_owned(),
             token_key_file: path(typed, variables::TOKEN_KEY_FILE, &data, "keys/token.pem"),
             seal_keys_file: path(typed, variables::SEAL_KEYS_FILE, &data, "keys/seal.keys"),
+            trusted_proxies: parsed(typed, variables::TRUSTED_PROXIES, "addresses and networks such as 10.0.0.0/8, separated by commas")?
+                .unwrap_or_default(),
+            admission: admission(typed)?,
             notify_scale: parsed(typed, variables::SANDBOX_NOTIFY_SCALE, "a decimal number from 0 to 1000")?.unwrap_or(NotifyScale::REAL),
             notify_hosts: list(typed.get(variables::SANDBOX_NOTIFY_HOSTS)),
             channel_timeout: channel_timeout(typed)?,
@@ -176,6 +183,16 @@ fn invalid(variable: &'static str, expected: impl Into<String>) -> SettingError 
 
 fn parsed<T: std::str::FromStr>(typed: &Typed, variable: &'static str, expected: &str) -> Result<Option<T>, SettingError> {
     typed.get(variable).map(|text| text.parse().map_err(|_| invalid(variable, expected))).transpose()
+}
+
+fn admission(typed: &Typed) -> Result<AdmissionConfig, SettingError> {
+    let rate = |variable, default: Rate| parsed(typed, variable, &RateError.to_string()).map(|rate| rate.unwrap_or(default));
+    let default = AdmissionConfig::default();
+    Ok(AdmissionConfig {
+        buyer: rate(variables::RATE_LIMIT_BUYER, default.buyer)?,
+        system: rate(variables::RATE_LIMIT_SYSTEM, default.system)?,
+        address: rate(variables::RATE_LIMIT_ADDRESS, default.address)?,
+    })
 }
 
 fn on_off(typed: &Typed, variable: &'static str) -> Result<Option<bool>, SettingError> {

@@ -18,9 +18,9 @@ const MIN_CONTRAST: u32 = 400;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Level {
     /// About 7 %.
+    #[default]
     L,
     /// About 15 %.
-    #[default]
     M,
     /// About 25 %.
     Q,
@@ -247,7 +247,7 @@ mod tests {
     fn what_is_absent_has_its_default() {
         let options = QrOptions::parse(None, None, None, None).unwrap();
         assert_eq!(options, QrOptions::default());
-        assert_eq!((options.size(), options.level()), (200, Level::M));
+        assert_eq!((options.size(), options.level()), (200, Level::L));
         assert_eq!((options.foreground(), options.background()), (Rgb::BLACK, Rgb::WHITE));
     }
 

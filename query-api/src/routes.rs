@@ -1,7 +1,10 @@
 //! The route table of the read side.
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::routing::get;
+use axum::{Router, middleware};
+use chassis::admission::admit;
 
 use crate::state::QueryState;
 use crate::{audit, course_selections, openapi, orders, pay_records};
@@ -9,17 +12,19 @@ use crate::{audit, course_selections, openapi, orders, pay_records};
 /// Every route of the read side. Unknown addresses, problems' languages and security headers are the caller's, see
 /// `chassis::layers::standard`.
 pub fn routes(state: QueryState) -> Router {
+    let admission = middleware::from_fn_with_state(Arc::clone(&state.ports.admission), admit);
+    let drawn = Router::new().route("/api/v1/pay-records/{pay_no}/qr", get(pay_records::image)).route_layer(admission);
     Router::new()
         .route("/api/v1/orders", get(orders::list))
         .route("/api/v1/orders/{order_id}", get(orders::show))
         .route("/api/v1/orders/{order_id}/watch", get(orders::watch))
         .route("/api/v1/pay-records/{pay_no}", get(pay_records::show))
-        .route("/api/v1/pay-records/{pay_no}/qr", get(pay_records::image))
         .route("/api/v1/course-selections/{selection_id}", get(course_selections::show))
         .route("/api/v1/course-table", get(course_selections::table))
         .route("/api/v1/audit/events", get(audit::events))
         .route("/api/v1/audit/streams/{stream_id}", get(audit::stream))
         .route("/api/v1/audit/orders/{order_id}/trail", get(audit::trail))
+        .merge(drawn)
         .route("/openapi.json", get(openapi::serve))
         .with_state(state)
 }

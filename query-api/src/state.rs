@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use chassis::admission::Admission;
 use chassis::clock::Clock;
 use chassis::identity::TokenVerifier;
 use database::Database;
@@ -23,6 +24,8 @@ pub struct QueryPorts {
     pub log: Arc<dyn LogReader>,
     /// Judges bearer tokens.
     pub verifier: Arc<TokenVerifier>,
+    /// Counts who asks for drawn codes.
+    pub admission: Arc<Admission>,
     /// Tells whether a course's time is over.
     pub clock: Arc<dyn Clock>,
     /// Makes pay links.

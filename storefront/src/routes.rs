@@ -13,7 +13,6 @@ use crate::accounts::Accounts;
 use crate::catalogue::Catalogue;
 use crate::sessions::Sessions;
 
-mod address;
 mod me;
 mod page;
 mod products;

@@ -1,9 +1,9 @@
 //! Sign-ins: a short access token, and a refresh token that is changed for a new one each time it is used.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::client_address::ClientAddress;
 use chassis::clock::Clock;
 use chassis::identity::{IssuedToken, TokenIssuer};
 use chassis::ids::{IdSource, random_bytes};
@@ -125,7 +125,7 @@ impl Sessions {
     /// Begins a session. Takes as long for a name that nobody has.
     ///
     /// Errors: `WrongCredentials`, `TooMany`, `Busy`, `Failed`.
-    pub async fn sign_in(&self, username: &str, password: Secret<String>, address: Option<IpAddr>) -> Result<TokenPair, SessionError> {
+    pub async fn sign_in(&self, username: &str, password: Secret<String>, address: ClientAddress) -> Result<TokenPair, SessionError> {
         let now = self.now();
         self.limits.count_attempt(address, now)?;
         let username = Username::parse(username).ok();
@@ -148,7 +148,7 @@ impl Sessions {
     /// A token that was changed before is in two hands: its session ends, and with it every token that it gave out.
     ///
     /// Errors: `RefreshRefused`, `TooMany`, `Failed`.
-    pub async fn refresh(&self, refresh_token: &Secret<String>, address: Option<IpAddr>) -> Result<TokenPair, SessionError> {
+    pub async fn refresh(&self, refresh_token: &Secret<String>, address: ClientAddress) -> Result<TokenPair, SessionError> {
         let now = self.now();
         self.limits.count_attempt(address, now)?;
         let token_hash = hash(refresh_token);

@@ -1,8 +1,7 @@
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chassis::client_address::ClientAddress;
 use chassis::correlation::Correlation;
 use chassis::extract::RawBody;
 use chassis::problem::Problem;
@@ -21,18 +20,18 @@ pub(super) const MAX_FAILED_PER_MINUTE: u32 = 600;
 /// `POST /notify/alipay`: answered in the channel's own words, and only when what it tells is durable.
 pub(super) async fn alipay(
     State(api): State<ApiState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: ClientAddress,
     Correlation(correlation_id): Correlation,
     headers: HeaderMap,
     RawBody(body): RawBody<BODY_LIMIT>,
 ) -> Result<Response, Problem> {
-    let (key, now) = (peer.ip().to_string(), api.commands.now());
-    api.failed_notices.peek(&key, now)?;
+    let (key, now) = (client.network(), api.commands.now());
+    api.failed_notices.peek(key, now)?;
     let raw = RawNotification { headers: raw_headers(&headers), body: body.to_vec() };
     let (verdict, reply) = api.commands.take_alipay_notice(raw, correlation_id).await?;
     if let NoticeVerdict::Refused(refusal) = verdict
         && !refusal.is_authentic()
-        && api.failed_notices.check(&key, now).is_err()
+        && api.failed_notices.check(key, now).is_err()
     {
         // Only what proves false counts, so a channel is never held up; the address is refused from its next notice on.
         tracing::warn!("an address sends notifications that do not prove genuine");

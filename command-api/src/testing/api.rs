@@ -6,6 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chassis::admission::{Admission, AdmissionConfig};
 use chassis::identity::{Role, SigningKey, TokenIssuer, TokenVerifier};
 use chassis::language::Language;
 use chassis::seal::KeyRing;
@@ -86,7 +87,9 @@ impl Api {
         let links = Links::new(Arc::new(ring), "https://pay.example");
         let issuer = TokenIssuer::new(SigningKey::generate().unwrap(), "paystream", "paystream", world.clock.clone());
         let verifier = TokenVerifier::new([issuer.key().verifying_key()], "paystream", "paystream", world.clock.clone());
-        let state = ApiState::new(commands, links.clone(), Arc::new(NamedPages), Arc::new(verifier));
+        let verifier = Arc::new(verifier);
+        let admission = Arc::new(Admission::new(&AdmissionConfig::default(), Arc::clone(&verifier), world.clock.clone()));
+        let state = ApiState::new(commands, links.clone(), Arc::new(NamedPages), verifier, admission);
         Self { links, router: routes(state.clone()), state, issuer }
     }
 

@@ -74,13 +74,20 @@ fn commands() -> Vec<Operation> {
             .json(202, "It is `preparing`: the channel has not answered yet. Ask again.", "PayRecordAnswer")
             .with_header(202, "Paystream-Position", position())
             .problems(&super::pay_records::CANNOT_PAY)
-            .problems(&[Code::Busy, Code::StoreUnavailable]),
+            .problems(&[Code::RateLimited, Code::Busy, Code::StoreUnavailable]),
         Operation::post("/checkout/{token}/sync", "syncCheckout", "\"I have paid\"")
             .about("Asks the channel of every attempt that may still be paid.")
             .in_path("token", token("checkout"))
             .optional_body("Nothing")
             .json(200, "How the checkout stands then.", "CheckoutState")
-            .problems(&[Code::ChannelNotConfigured, Code::ChannelRefused, Code::ChannelUnavailable, Code::Busy, Code::StoreUnavailable]),
+            .problems(&[
+                Code::ChannelNotConfigured,
+                Code::ChannelRefused,
+                Code::ChannelUnavailable,
+                Code::RateLimited,
+                Code::Busy,
+                Code::StoreUnavailable,
+            ]),
         Operation::post("/checkout/{token}/renew", "renewCheckout", "A fresh code for one that is over")
             .about(
                 "Through the channel of the newest attempt. A code that can still be scanned stays; one that the channel has not given \
@@ -90,7 +97,7 @@ fn commands() -> Vec<Operation> {
             .optional_body("Nothing")
             .json(201, "The checkout with the fresh code.", "CheckoutRenewed")
             .problems(&super::pay_records::CANNOT_PAY)
-            .problems(&[Code::Busy, Code::StoreUnavailable]),
+            .problems(&[Code::RateLimited, Code::Busy, Code::StoreUnavailable]),
         Operation::post("/notify/alipay", "notifyAlipay", "Alipay's notification of a payment")
             .about(
                 "Answered in the channel's own words, and `success` only when what it tells is durable or changes nothing. Where \

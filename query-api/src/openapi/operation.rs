@@ -123,6 +123,7 @@ impl Operation {
             Code::Invalid,
             Code::IdempotencyKeyReused,
             Code::IdempotencyInProgress,
+            Code::RateLimited,
             Code::Busy,
             Code::StoreUnavailable,
         ])

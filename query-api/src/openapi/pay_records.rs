@@ -81,13 +81,14 @@ fn image() -> Operation {
         .of_views()
         .in_query("format", defaulted(schema::word("What is drawn", &["png", "svg"]), "png"))
         .in_query("size", size)
-        .in_query("level", defaulted(schema::word("How much of it may be hidden: about 7, 15, 25 or 30 %", &["L", "M", "Q", "H"]), "M"))
+        .in_query("level", defaulted(schema::word("How much of it may be hidden: about 7, 15, 25 or 30 %", &["L", "M", "Q", "H"]), "L"))
         .in_query("foreground", colour("The code's colour, much darker than the background", "1677ff", "000000"))
         .in_query("background", colour("The colour around it", "fff5e6", "ffffff"))
         .answers(200, "The image.", images)
-        .with_header(200, "ETag", schema::text("Changes with the code and the options", "\"1-Png-200-M-000000-ffffff\""))
+        .with_header(200, "ETag", schema::text("Changes with the code and the options", "\"1-Png-200-L-000000-ffffff\""))
         .with_header(200, "Cache-Control", schema::text("The client alone may keep it for a while", "private, max-age=60"))
         .tagged()
+        .problems(&[Code::RateLimited])
 }
 
 fn schemas() -> Vec<(&'static str, Value)> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use chassis::admission::{Admission, AdmissionConfig};
 use chassis::clock::ManualClock;
 use chassis::identity::{Role, SigningKey, TokenIssuer, TokenVerifier};
 use chassis::shutdown::Shutdown;
@@ -58,6 +59,7 @@ impl Stage {
         let state = QueryState::new(QueryPorts {
             views: views.clone(),
             log: log.clone(),
+            admission: Arc::new(Admission::new(&AdmissionConfig::default(), Arc::clone(&verifier), clock.clone())),
             verifier,
             clock: clock.clone(),
             pay_url: Arc::new(|pay_no| format!("https://pay.example/pay/sealed-{pay_no}")),

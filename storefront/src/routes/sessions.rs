@@ -1,6 +1,7 @@
 //! Signing in, going on, signing out.
 
 use axum::extract::State;
+use chassis::client_address::ClientAddress;
 use chassis::extract::Json;
 use chassis::identity::Identity;
 use chassis::problem::{Code, Problem, field};
@@ -9,7 +10,6 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::RouteState;
-use super::address::PeerAddress;
 use crate::sessions::{SessionError, TokenPair};
 
 /// The longest name, password and refresh token that are looked at, in bytes.
@@ -42,7 +42,7 @@ pub(super) struct Tokens {
 /// `POST /api/v1/sessions`
 pub(super) async fn sign_in(
     State(state): State<RouteState>,
-    PeerAddress(address): PeerAddress,
+    address: ClientAddress,
     Json(body): Json<SignIn>,
 ) -> Result<Json<Tokens>, Problem> {
     check_length("username", &body.username)?;
@@ -53,7 +53,7 @@ pub(super) async fn sign_in(
 /// `POST /api/v1/sessions/refresh`
 pub(super) async fn refresh(
     State(state): State<RouteState>,
-    PeerAddress(address): PeerAddress,
+    address: ClientAddress,
     Json(body): Json<Refresh>,
 ) -> Result<Json<Tokens>, Problem> {
     check_length("refresh_token", body.refresh_token.expose())?;

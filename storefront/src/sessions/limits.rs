@@ -1,7 +1,6 @@
 //! How often may be tried.
 
-use std::net::IpAddr;
-
+use chassis::client_address::ClientAddress;
 use chassis::rate_limit::RateLimiter;
 use chrono::{DateTime, Utc};
 
@@ -36,8 +35,8 @@ impl Limits {
     }
 
     /// Errors: `TooMany` from this address. Where no address is known there is nothing to count by.
-    pub(super) fn count_attempt(&self, address: Option<IpAddr>, now: DateTime<Utc>) -> Result<(), SessionError> {
-        address.map_or(Ok(()), |address| self.attempts.check(network(address), now).map_err(SessionError::TooMany))
+    pub(super) fn count_attempt(&self, address: ClientAddress, now: DateTime<Utc>) -> Result<(), SessionError> {
+        address.network().map_or(Ok(()), |network| self.attempts.check(network, now).map_err(SessionError::TooMany))
     }
 
     /// Errors: `TooMany` wrong passwords for this name.
@@ -51,39 +50,16 @@ impl Limits {
     }
 }
 
-/// What counts as one address: of IPv6 the first 64 bits, since one customer has all addresses behind them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn one_networks_addresses_count_together() {
-        assert_eq!(network(address("2001:db8:1:2:3::4")), network(address("2001:db8:1:2::5")));
-        assert_ne!(network(address("2001:db8:1:2::5")), network(address("2001:db8:1:3::5")));
-        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
-        assert_ne!(network(address("192.0.2.1")), network(address("192.0.2.2")));
-    }
 
     #[test]
     fn without_address_or_name_nothing_is_counted() {
         let limits = Limits::new(&SessionLimits { failures_per_name_per_minute: 1, attempts_per_address_per_minute: 1 });
         for _ in 0..3 {
             let now = DateTime::UNIX_EPOCH;
-            assert!(limits.count_attempt(None, now).is_ok() && limits.count_failure(None, now).is_ok());
+            assert!(limits.count_attempt(ClientAddress(None), now).is_ok() && limits.count_failure(None, now).is_ok());
         }
     }
 }

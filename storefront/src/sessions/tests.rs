@@ -2,6 +2,7 @@ use chassis::health::{Check, Finding};
 use chassis::identity::{Role, TokenError};
 use database::testing::TestDatabase;
 use database::values;
+use std::net::IpAddr;
 
 use super::*;
 use crate::demo;
@@ -11,13 +12,13 @@ fn secret(text: &str) -> Secret<String> {
     Secret::new(text.to_owned())
 }
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+fn address(last: u8) -> ClientAddress {
+    ClientAddress(Some(IpAddr::from([192, 0, 2, last])))
 }
 
 impl Process {
     async fn sign_in(&self, name: &str) -> TokenPair {
-        self.sessions.sign_in(name, secret(demo::PASSWORD), None).await.unwrap()
+        self.sessions.sign_in(name, secret(demo::PASSWORD), ClientAddress(None)).await.unwrap()
     }
 
     fn judge(&self, pair: &TokenPair) -> Result<(String, Vec<Role>), TokenError> {
@@ -25,7 +26,7 @@ impl Process {
     }
 
     async fn refresh(&self, pair: &TokenPair) -> Result<TokenPair, SessionError> {
-        self.sessions.refresh(&pair.refresh_token, None).await
+        self.sessions.refresh(&pair.refresh_token, ClientAddress(None)).await
     }
 
     async fn sign_out(&self, pair: &TokenPair) {
@@ -86,7 +87,7 @@ async fn of_many_refreshes_at_once_one_succeeds(test: TestDatabase) {
     let tasks: Vec<_> = (0..8)
         .map(|_| {
             let (sessions, token) = (Arc::clone(&process.sessions), pair.refresh_token.clone());
-            tokio::spawn(async move { sessions.refresh(&token, None).await })
+            tokio::spawn(async move { sessions.refresh(&token, ClientAddress(None)).await })
         })
         .collect();
     let mut refreshed = Vec::new();
@@ -193,7 +194,7 @@ async fn a_wrong_password_and_an_unknown_name_are_told_alike() {
     let test = TestDatabase::sqlite();
     let process = start(&test).await;
     for (name, password) in [("alice", "demo-passwor"), ("alice", "Demo-password"), ("nobody", demo::PASSWORD), ("爱丽丝", "x")] {
-        let refused = process.sessions.sign_in(name, secret(password), None).await;
+        let refused = process.sessions.sign_in(name, secret(password), ClientAddress(None)).await;
         assert!(matches!(refused, Err(SessionError::WrongCredentials)), "{name}: {refused:?}");
     }
 }
@@ -208,10 +209,10 @@ async fn wrong_passwords_make_the_name_wait_and_right_ones_do_not() {
     }
     // Another spelling is the same name, and another address makes no difference.
     for (name, last) in [("alice", 1), ("Alice", 2), ("ALICE", 3)] {
-        let refused = process.sessions.sign_in(name, secret("wrong"), Some(address(last))).await;
+        let refused = process.sessions.sign_in(name, secret("wrong"), address(last)).await;
         assert!(matches!(refused, Err(SessionError::WrongCredentials)), "{refused:?}");
     }
-    let refused = process.sessions.sign_in("alice", secret(demo::PASSWORD), Some(address(4))).await;
+    let refused = process.sessions.sign_in("alice", secret(demo::PASSWORD), address(4)).await;
     assert!(matches!(refused, Err(SessionError::TooMany(RetryAfter { seconds: 20 }))), "{refused:?}");
     process.sign_in("bob").await;
     process.clock.advance(TimeDelta::seconds(20));
@@ -223,15 +224,15 @@ async fn one_address_tries_so_often_and_no_more() {
     let test = TestDatabase::sqlite();
     let limits = SessionLimits { failures_per_name_per_minute: 10, attempts_per_address_per_minute: 3 };
     let process = Process::start(&test, &SessionConfig { limits, ..SessionConfig::default() }).await;
-    let pair = process.sessions.sign_in("alice", secret(demo::PASSWORD), Some(address(1))).await.unwrap();
+    let pair = process.sessions.sign_in("alice", secret(demo::PASSWORD), address(1)).await.unwrap();
     for _ in 0..2 {
-        assert!(is_refused(&process.sessions.refresh(&secret("guess"), Some(address(1))).await));
+        assert!(is_refused(&process.sessions.refresh(&secret("guess"), address(1)).await));
     }
-    let refused = process.sessions.refresh(&pair.refresh_token, Some(address(1))).await;
+    let refused = process.sessions.refresh(&pair.refresh_token, address(1)).await;
     assert!(matches!(refused, Err(SessionError::TooMany(_))), "{refused:?}");
-    let refused = process.sessions.sign_in("alice", secret(demo::PASSWORD), Some(address(1))).await;
+    let refused = process.sessions.sign_in("alice", secret(demo::PASSWORD), address(1)).await;
     assert!(matches!(refused, Err(SessionError::TooMany(_))), "{refused:?}");
-    assert!(process.sessions.refresh(&pair.refresh_token, Some(address(2))).await.is_ok());
+    assert!(process.sessions.refresh(&pair.refresh_token, address(2)).await.is_ok());
 }
 
 #[tokio::test]
@@ -287,7 +288,7 @@ async fn without_the_store_nothing_is_signed_in_or_out_and_readiness_says_so() {
     assert_eq!(process.revoked.check().await, Finding::Ready);
     process.database.close().await;
     let is_failed = |error: &SessionError| matches!(error, SessionError::Failed(failed) if failed.is_temporary());
-    assert!(is_failed(&process.sessions.sign_in("alice", secret(demo::PASSWORD), None).await.unwrap_err()));
+    assert!(is_failed(&process.sessions.sign_in("alice", secret(demo::PASSWORD), ClientAddress(None)).await.unwrap_err()));
     assert!(is_failed(&process.refresh(&pair).await.unwrap_err()));
     assert!(is_failed(&process.sessions.sign_out("some-token").await.unwrap_err()));
     process.clock.advance(KNOWN_WITHIN + TimeDelta::milliseconds(1));
