@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::course_selection::CourseSelected;
 use crate::decider::Decider;
+use crate::ids::PayNo;
 use crate::order::OrderDraft;
 use crate::stored::stored_events;
 
@@ -18,6 +19,8 @@ stored_events! {
         IdempotencyKeyRedirected = 1,
         /// What it created ended unpaid: it may be claimed again.
         IdempotencyKeyFreed = 1,
+        /// What it created ended unpaid and is paid after all: it may not be claimed again.
+        IdempotencyKeyHeld = 1,
     }
 }
 
@@ -56,6 +59,16 @@ pub struct IdempotencyKeyFreed {
     pub generation: u32,
 }
 
+/// What a business key created ended unpaid, and its late payment is about to be taken: nobody else may order the same
+/// business meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct IdempotencyKeyHeld {
+    /// The generation that goes on.
+    pub generation: u32,
+    /// The pay record whose money came late.
+    pub pay_no: PayNo,
+}
+
 /// What is true of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdempotencyKey {
@@ -65,6 +78,8 @@ pub struct IdempotencyKey {
     pub redirected_to: Option<String>,
     /// How often it was freed.
     pub generation: u32,
+    /// The pay record by whose late payment what it created is being revived, or was.
+    pub held_for: Option<PayNo>,
 }
 
 /// A wish about a key.
@@ -91,6 +106,15 @@ pub enum IdempotencyCommand {
         request_hash: String,
         /// What is to be created.
         intent: Intent,
+        /// The late payment that did not revive what the claim created, if the key was held for one.
+        held_for: Option<PayNo>,
+    },
+    /// What the claim created is to be revived: nobody may claim in its place.
+    Hold {
+        /// Its number.
+        resource_id: String,
+        /// The pay record whose money came late.
+        pay_no: PayNo,
     },
 }
 
@@ -136,18 +160,28 @@ impl Decider for IdempotencyKey {
             (IdempotencyCommand::Claim { request_hash, intent }, None) => {
                 Ok(vec![IdempotencyKeyClaimed { generation: state.generation, request_hash, intent }.into()])
             }
-            (IdempotencyCommand::Replace { generation, request_hash, intent }, Some(claimed)) if claimed.generation == generation => {
+            (IdempotencyCommand::Replace { generation, request_hash, intent, held_for }, Some(claimed))
+                if claimed.generation == generation && state.held_for == held_for =>
+            {
                 let again = IdempotencyKeyClaimed { generation: generation + 1, request_hash, intent };
                 Ok(vec![IdempotencyKeyFreed { generation }.into(), again.into()])
             }
-            (IdempotencyCommand::Claim { .. } | IdempotencyCommand::Replace { .. }, Some(_)) => Err(IdempotencyRejection::Claimed),
             (IdempotencyCommand::Redirect { resource_id }, Some(_)) if state.redirected_to.as_ref() == Some(&resource_id) => Ok(vec![]),
             (IdempotencyCommand::Redirect { resource_id }, Some(claimed)) => {
                 let own = claimed.intent.resource_id();
                 let is_settled = state.redirected_to.as_ref().is_some_and(|answered| *answered != own);
                 if is_settled { Err(IdempotencyRejection::Redirected) } else { Ok(vec![IdempotencyKeyRedirected { resource_id }.into()]) }
             }
-            (IdempotencyCommand::Replace { .. } | IdempotencyCommand::Redirect { .. }, None) => Err(IdempotencyRejection::Unclaimed),
+            (IdempotencyCommand::Hold { resource_id, pay_no }, Some(claimed)) if claimed.intent.resource_id() == resource_id => {
+                let held = IdempotencyKeyHeld { generation: claimed.generation, pay_no };
+                if state.held_for == Some(pay_no) { Ok(vec![]) } else { Ok(vec![held.into()]) }
+            }
+            (IdempotencyCommand::Claim { .. } | IdempotencyCommand::Replace { .. } | IdempotencyCommand::Hold { .. }, Some(_)) => {
+                Err(IdempotencyRejection::Claimed)
+            }
+            (IdempotencyCommand::Replace { .. } | IdempotencyCommand::Redirect { .. } | IdempotencyCommand::Hold { .. }, None) => {
+                Err(IdempotencyRejection::Unclaimed)
+            }
         }
     }
 
@@ -157,13 +191,16 @@ impl Decider for IdempotencyKey {
                 state.generation = event.generation;
                 state.claimed = Some(event.clone());
                 state.redirected_to = None;
+                state.held_for = None;
             }
             IdempotencyEvent::IdempotencyKeyRedirected(event) => state.redirected_to = Some(event.resource_id.clone()),
             IdempotencyEvent::IdempotencyKeyFreed(event) => {
                 state.generation = event.generation + 1;
                 state.claimed = None;
                 state.redirected_to = None;
+                state.held_for = None;
             }
+            IdempotencyEvent::IdempotencyKeyHeld(event) => state.held_for = Some(event.pay_no),
         }
         state
     }

@@ -5,16 +5,19 @@ mod commands;
 mod decide;
 mod ending;
 mod events;
+mod refund;
 mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use attempt::wallet_subject;
-pub use commands::{Attempt, EndCause, OrderCommand, OrderRejection};
+pub use commands::{Attempt, EndCause, OrderCommand, OrderRejection, RefundCommand, RefundOutcome};
 pub use events::{
     Client, IdempotencyKeyRecorded, OrderAbandoned, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderEvent, OrderExpired,
-    OrderPaid, OrderRevived, OrderSource, OrderType, RefundCause, RefundRequested,
+    OrderPaid, OrderRevived, OrderSource, OrderType, RefundAccepted, RefundCause, RefundFailed, RefundNeedsOperator, RefundObserved,
+    RefundRequested, RefundRetried, RefundSettled, RefundSucceeded, SurplusResolved,
 };
-pub use state::{KeyUse, Order, OrderStatus, PaymentStatus, Refund};
+pub use refund::{Refund, RefundStatus};
+pub use state::{KeyUse, Order, OrderStatus, PaymentStatus};
 pub use stream::OrderStreamEvent;

@@ -3,7 +3,10 @@
 use schemars::{JsonSchema, Schema};
 
 use crate::course_selection::CourseSelected;
-use crate::order::{OrderAbandoned, OrderCancelled, OrderClosing, OrderCreated, OrderExpired, OrderPaid, OrderRevived, RefundRequested};
+use crate::order::{
+    OrderAbandoned, OrderCancelled, OrderClosing, OrderCreated, OrderExpired, OrderPaid, OrderRevived, RefundAccepted, RefundFailed,
+    RefundNeedsOperator, RefundObserved, RefundRequested, RefundRetried, RefundSettled, RefundSucceeded, SurplusResolved,
+};
 use crate::pay_record::{
     LatePaymentReceived, PayRecordClosed, PayRecordClosing, PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared,
     PaymentConfirmed, SurplusPaymentReceived,
@@ -35,6 +38,14 @@ pub fn events() -> Vec<PublishedEvent> {
         published::<OrderCancelled>("OrderCancelled", "order"),
         published::<OrderRevived>("OrderRevived", "order"),
         published::<RefundRequested>("RefundRequested", "pay_record"),
+        published::<RefundAccepted>("RefundAccepted", "pay_record"),
+        published::<RefundSucceeded>("RefundSucceeded", "pay_record"),
+        published::<RefundFailed>("RefundFailed", "pay_record"),
+        published::<RefundNeedsOperator>("RefundNeedsOperator", "pay_record"),
+        published::<RefundRetried>("RefundRetried", "pay_record"),
+        published::<RefundSettled>("RefundSettled", "pay_record"),
+        published::<RefundObserved>("RefundObserved", "pay_record"),
+        published::<SurplusResolved>("SurplusResolved", "pay_record"),
         published::<PayRecordIssued>("PayRecordIssued", "pay_record"),
         published::<PayRecordPrepared>("PayRecordPrepared", "pay_record"),
         published::<PayRecordOpened>("PayRecordOpened", "pay_record"),

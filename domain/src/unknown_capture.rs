@@ -31,6 +31,9 @@ pub struct UnknownCaptureReceived {
     /// When, as the channel says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<DateTime<Utc>>,
+    /// The offset from UTC in which the channel wrote that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_at_offset: Option<String>,
     /// When we learned of it.
     pub received_at: DateTime<Utc>,
 }
@@ -76,6 +79,7 @@ mod tests {
             amount: MinorUnits::new(100).unwrap(),
             currency: Currency::Cny,
             paid_at: None,
+            paid_at_offset: None,
             received_at: DateTime::UNIX_EPOCH,
         };
         let events = UnknownCapture::decide(&UnknownCapture::default(), received.clone()).unwrap();

@@ -51,6 +51,7 @@ impl Kept {
                 last_revision: last.revision,
                 positions: earlier.iter().map(|event| event.position).collect(),
                 recorded_at: last.recorded_at,
+                is_repeat: true,
             }),
             _ => Err(AppendError::Conflict {
                 stream_id: stream_id.clone(),
@@ -122,7 +123,7 @@ impl EventStore for MemoryEventStore {
             (first..).zip(events).map(|(revision, event)| kept.push(stream_id, revision, recorded_at, event)).collect();
         let last_revision = first + positions.len() as u64 - 1;
         drop(kept);
-        let appended = Appended { last_revision, positions, recorded_at };
+        let appended = Appended { last_revision, positions, recorded_at, is_repeat: false };
         raise(&self.appended, appended.last_position());
         Ok(appended)
     }

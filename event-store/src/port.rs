@@ -135,6 +135,9 @@ pub struct Appended {
     pub positions: Vec<Position>,
     /// When the log took them.
     pub recorded_at: DateTime<Utc>,
+    /// Whether these very events stood there already: this append is a repeat, of the caller's own or of somebody's who
+    /// derives the same ids.
+    pub is_repeat: bool,
 }
 
 impl Appended {

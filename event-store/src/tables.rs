@@ -193,6 +193,7 @@ impl LogTables {
                 last_revision: last.revision,
                 positions: earlier.iter().map(|event| event.position).collect(),
                 recorded_at: last.recorded_at,
+                is_repeat: true,
             }),
             _ => Err(conflict()),
         }

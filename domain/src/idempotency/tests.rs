@@ -49,7 +49,7 @@ fn claim(intent: Intent) -> IdempotencyCommand {
 }
 
 fn replace(generation: u32, intent: Intent) -> IdempotencyCommand {
-    IdempotencyCommand::Replace { generation, request_hash: "r".to_owned(), intent }
+    IdempotencyCommand::Replace { generation, request_hash: "r".to_owned(), intent, held_for: None }
 }
 
 fn redirect(number: &str) -> IdempotencyCommand {
@@ -138,4 +138,41 @@ fn a_key_says_the_number_that_it_answers_with() {
     assert_eq!(number(&[claimed(0, order("11")), redirected("9")]).as_deref(), Some("9"));
     assert_eq!(number(&[claimed(0, order("11")), redirected("9"), freed(0)]), None);
     assert_eq!(number(&[claimed(0, order("11")), redirected("9"), freed(0), claimed(1, order("12"))]).as_deref(), Some("12"));
+}
+
+fn late(attempt: u8) -> PayNo {
+    PayNo::new("11".parse().unwrap(), attempt).unwrap()
+}
+
+fn hold(number: &str, attempt: u8) -> IdempotencyCommand {
+    IdempotencyCommand::Hold { resource_id: number.to_owned(), pay_no: late(attempt) }
+}
+
+fn held(attempt: u8) -> IdempotencyEvent {
+    IdempotencyKeyHeld { generation: 0, pay_no: late(attempt) }.into()
+}
+
+#[test]
+fn a_key_is_held_for_a_late_payment_of_what_it_created() {
+    given(&[claimed(0, order("11"))]).when(hold("11", 1)).then([held(1)]);
+    given(&[claimed(0, order("11")), held(1)]).when(hold("11", 1)).then_nothing();
+    given(&[claimed(0, order("11")), held(1)]).when(hold("11", 2)).then([held(2)]);
+}
+
+#[test]
+fn a_key_that_somebody_else_has_by_now_is_not_held() {
+    let next = [claimed(0, order("11")), freed(0), claimed(1, order("12"))];
+    given(&next).when(hold("11", 1)).then_rejected(IdempotencyRejection::Claimed);
+    given(&[]).when(hold("11", 1)).then_rejected(IdempotencyRejection::Unclaimed);
+}
+
+#[test]
+fn a_held_key_gives_way_only_to_who_knows_that_the_payment_revived_nothing() {
+    let known = |held_for| IdempotencyCommand::Replace { generation: 0, request_hash: "r".to_owned(), intent: order("12"), held_for };
+    let key = given(&[claimed(0, order("11")), held(1)]);
+    key.when(known(None)).then_rejected(IdempotencyRejection::Claimed);
+    key.when(known(Some(late(2)))).then_rejected(IdempotencyRejection::Claimed);
+    key.when(known(Some(late(1)))).then([freed(0), claimed(1, order("12"))]);
+    let replaced = given(&[claimed(0, order("11")), held(1), freed(0), claimed(1, order("12"))]);
+    assert_eq!(replaced.state().held_for, None);
 }

@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 
 use super::events::OrderDraft;
 use crate::channel::Channel;
-use crate::ids::PayNo;
+use crate::ids::{PayNo, RefundNo};
+use crate::money::Money;
 use crate::pay_record::{Capture, ClosingProof, PayRecordRejection};
 
 /// A wish about an order.
@@ -74,6 +75,11 @@ pub enum OrderCommand {
         /// When.
         now: DateTime<Utc>,
     },
+    /// End without proof what is still closing, if the channels were waited for long enough.
+    StopWaiting {
+        /// When.
+        now: DateTime<Utc>,
+    },
     /// Take a late payment after all: what it needs is reserved again.
     Revive {
         /// The pay record whose money came late.
@@ -83,6 +89,91 @@ pub enum OrderCommand {
     RefundLatePayment {
         /// The pay record whose money came late.
         pay_no: PayNo,
+        /// When.
+        now: DateTime<Utc>,
+    },
+    /// About money that goes back.
+    Refund(RefundCommand),
+}
+
+/// A wish about money that goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefundCommand {
+    /// Give back a part of what the order was paid with, or all of it.
+    Request {
+        /// How much.
+        amount: Money,
+        /// What the operator who wishes it says.
+        reason: String,
+        /// When.
+        now: DateTime<Utc>,
+    },
+    /// Record what the channel says of a refund.
+    Record {
+        /// The refund.
+        refund_no: RefundNo,
+        /// What it says.
+        outcome: RefundOutcome,
+        /// When.
+        now: DateTime<Utc>,
+    },
+    /// Ask once more for a refund that needs an operator.
+    Retry {
+        /// The refund.
+        refund_no: RefundNo,
+        /// What the operator says.
+        reason: String,
+    },
+    /// Record that a refund that needs an operator was made another way.
+    Settle {
+        /// The refund.
+        refund_no: RefundNo,
+        /// What the operator says.
+        reason: String,
+        /// When.
+        now: DateTime<Utc>,
+    },
+    /// Record how much of a payment went back so far, as the channel says.
+    Observe {
+        /// The pay record.
+        pay_no: PayNo,
+        /// The channel's number of the payment.
+        trade_no: String,
+        /// All of it so far, our own refunds too.
+        total: Money,
+        /// When we learned of it.
+        now: DateTime<Utc>,
+    },
+    /// Record that an operator has dealt with money that was not owed.
+    ResolveSurplus {
+        /// The pay record.
+        pay_no: PayNo,
+        /// The channel's number of the payment.
+        trade_no: String,
+        /// What the operator says.
+        reason: String,
+    },
+}
+
+/// What a channel says of a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefundOutcome {
+    /// It has taken it on.
+    Accepted,
+    /// The money went back.
+    Succeeded {
+        /// When, as the channel says.
+        refunded_at: Option<DateTime<Utc>>,
+    },
+    /// It will not be made: the channel's last word.
+    Failed {
+        /// The channel's word for why.
+        code: String,
+    },
+    /// It cannot be made without an operator.
+    NeedsOperator {
+        /// The channel's word for why.
+        code: String,
     },
 }
 
@@ -136,6 +227,18 @@ pub enum OrderRejection {
     /// The order's state does not allow it.
     #[error("the order's state does not allow it")]
     WrongState,
+    /// More is to go back than was paid and is not on its way back yet.
+    #[error("more is to go back than was paid")]
+    RefundExceedsPaid,
+    /// The order has no such refund.
+    #[error("the order has no such refund")]
+    UnknownRefund,
+    /// No refund number is left.
+    #[error("the order has no refund number left")]
+    RefundsExhausted,
+    /// What becomes of a refund of ours must be known first.
+    #[error("a refund of the payment is under way")]
+    RefundInFlight,
     /// The draft's lines and its sum do not agree.
     #[error("the order's lines and its sum do not agree")]
     WrongSum,

@@ -1,7 +1,8 @@
 use chrono::{DateTime, Utc};
 
 use super::commands::{OrderCommand, OrderRejection};
-use super::events::{OrderCreated, OrderDraft, OrderEvent, OrderPaid, OrderRevived, RefundCause, RefundRequested};
+use super::events::{OrderCreated, OrderDraft, OrderEvent, OrderPaid, OrderRevived, RefundCause};
+use super::refund::{self, Payment};
 use super::state::{Order, OrderStatus};
 use super::stream::OrderStreamEvent;
 use super::{attempt, ending};
@@ -44,7 +45,11 @@ impl Decider for Order {
             OrderCommand::Cancel { reason } => ending::cancel(state, created, reason),
             OrderCommand::Expire { now } => ending::expire(state, created, now),
             OrderCommand::Revive { pay_no } => revive(state, created, pay_no),
-            OrderCommand::RefundLatePayment { pay_no } => refund_late_payment(state, created, pay_no),
+            OrderCommand::StopWaiting { now } => ending::stop_waiting(state, created, now),
+            OrderCommand::RefundLatePayment { pay_no, now } => refund_late_payment(state, created, pay_no, now),
+            OrderCommand::Refund(command) => {
+                Ok(refund::decide(state, created, command)?.into_iter().map(OrderStreamEvent::Order).collect())
+            }
         }
     }
 
@@ -130,7 +135,10 @@ fn record_capture(order: &Order, created: &OrderCreated, pay_no: PayNo, capture:
     let mut events = of_record(order, pay_no, command)?;
     let consequence: Option<OrderEvent> = match events.first() {
         Some(OrderStreamEvent::PayRecord(PayRecordEvent::PaymentConfirmed(confirmed))) => {
-            Some(OrderPaid { order_id: confirmed.order_id, pay_no, paid_at: confirmed.paid_at }.into())
+            let paid = OrderPaid { order_id: confirmed.order_id, pay_no, paid_at: confirmed.paid_at };
+            events.push(OrderStreamEvent::Order(paid.into()));
+            events.extend(ending::close_others(order, pay_no)?);
+            None
         }
         Some(OrderStreamEvent::PayRecord(PayRecordEvent::SurplusPaymentReceived(surplus))) => {
             let cause = match surplus.reason {
@@ -138,22 +146,14 @@ fn record_capture(order: &Order, created: &OrderCreated, pay_no: PayNo, capture:
                 SurplusReason::AfterCancel => RefundCause::AfterCancel,
                 SurplusReason::AmountMismatch => RefundCause::AmountMismatch,
             };
-            refund(order, created, pay_no, &surplus.trade_no, surplus.money(), cause)
+            let of = Payment { pay_no, trade_no: &surplus.trade_no, reason: None, now: surplus.received_at };
+            refund::begin(order, created, &of, surplus.money(), cause)
         }
         _ => None,
     };
     events.extend(consequence.map(OrderStreamEvent::Order));
     // A surplus ends its attempt too, and an order that is to end may have waited for just that one.
     Ok(ending::with_end(order, created, events))
-}
-
-/// `None` where no refund number is left: the surplus then stands without a refund, for an operator to see.
-fn refund(order: &Order, created: &OrderCreated, pay_no: PayNo, trade_no: &str, amount: Money, cause: RefundCause) -> Option<OrderEvent> {
-    let order_id = created.draft.order_id;
-    let number = u8::try_from(order.refunds.len() + 1).ok()?;
-    let refund_no = RefundNo::new(order_id, number).ok()?;
-    let (amount, currency) = (amount.minor_units(), amount.currency());
-    Some(RefundRequested { refund_no, order_id, pay_no, trade_no: trade_no.to_owned(), amount, currency, cause }.into())
 }
 
 /// The capture of the record that came late, did not pay the order and is not on its way back yet.
@@ -166,6 +166,17 @@ fn late_capture(order: &Order, pay_no: PayNo) -> Result<Option<(&PayRecord, &Kno
         owed && !paid && !refunded
     };
     Ok(record.captures.iter().find(is_open).map(|capture| (record, capture)))
+}
+
+impl Order {
+    /// The attempts with money that came late and is neither taken nor on its way back.
+    pub fn open_late_payments(&self) -> Vec<PayNo> {
+        if !matches!(self.status, OrderStatus::Expired | OrderStatus::Paid) || self.refunds.len() >= usize::from(RefundNo::MAX_NUMBER) {
+            return vec![];
+        }
+        let numbers = self.pay_records.iter().filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no);
+        numbers.filter(|pay_no| late_capture(self, *pay_no).is_ok_and(|capture| capture.is_some())).collect()
+    }
 }
 
 fn revive(order: &Order, created: &OrderCreated, pay_no: PayNo) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
@@ -181,14 +192,21 @@ fn revive(order: &Order, created: &OrderCreated, pay_no: PayNo) -> Result<Vec<Or
     let order_id = created.draft.order_id;
     let paid_at = capture.paid_at;
     let confirmed = confirmation(pay_no, issued.channel, capture.clone(), paid_order(created));
-    Ok(vec![
+    let mut events = vec![
         OrderStreamEvent::Order(OrderRevived { order_id, pay_no }.into()),
         OrderStreamEvent::PayRecord(confirmed.into()),
         OrderStreamEvent::Order(OrderPaid { order_id, pay_no, paid_at }.into()),
-    ])
+    ];
+    events.extend(ending::close_others(order, pay_no)?);
+    Ok(events)
 }
 
-fn refund_late_payment(order: &Order, created: &OrderCreated, pay_no: PayNo) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+fn refund_late_payment(
+    order: &Order,
+    created: &OrderCreated,
+    pay_no: PayNo,
+    now: DateTime<Utc>,
+) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
     // Once another late payment revived the order, this one is paid twice and still goes back.
     if !matches!(order.status, OrderStatus::Expired | OrderStatus::Paid) {
         return Err(OrderRejection::WrongState);
@@ -197,6 +215,7 @@ fn refund_late_payment(order: &Order, created: &OrderCreated, pay_no: PayNo) -> 
         let paid_by_it = order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no);
         return if paid_by_it { Err(OrderRejection::AlreadyPaid) } else { Ok(vec![]) };
     };
-    let event = refund(order, created, pay_no, &capture.trade_no, capture.amount, RefundCause::Late);
+    let of = Payment { pay_no, trade_no: &capture.trade_no, reason: None, now };
+    let event = refund::begin(order, created, &of, capture.amount, RefundCause::Late);
     Ok(event.into_iter().map(OrderStreamEvent::Order).collect())
 }

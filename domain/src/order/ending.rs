@@ -8,11 +8,17 @@ use super::state::{Order, OrderStatus};
 use super::stream::OrderStreamEvent;
 use crate::decider::Decider;
 use crate::ids::PayNo;
-use crate::pay_record::{ClosedProof, ClosingCause, ClosingProof, PayRecord, PayRecordCommand};
+use crate::pay_record::{ClosedProof, ClosingCause, ClosingProof, PayRecord, PayRecordCommand, PayRecordStatus};
 
 impl Order {
     /// How long after the last code's life a channel that never answers is waited for.
     pub const UNPROVEN_AFTER: TimeDelta = TimeDelta::hours(24);
+
+    /// Until when the channels of its closing attempts are waited for; `None` where no attempt is closing.
+    pub fn waited_for_until(&self) -> Option<DateTime<Utc>> {
+        let closing = self.pay_records.iter().filter(|record| record.status == PayRecordStatus::Closing);
+        closing.filter_map(PayRecord::begins_until).max().map(|last_use| last_use + Self::UNPROVEN_AFTER)
+    }
 }
 
 pub(super) fn cancel(order: &Order, created: &OrderCreated, reason: Option<String>) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
@@ -27,7 +33,6 @@ pub(super) fn cancel(order: &Order, created: &OrderCreated, reason: Option<Strin
 pub(super) fn expire(order: &Order, created: &OrderCreated, now: DateTime<Utc>) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
     match order.status {
         OrderStatus::AwaitingPayment if now >= created.expires_at => begin(order, created, EndCause::Expiry, None),
-        OrderStatus::Closing => give_up(order, created, now),
         OrderStatus::AwaitingPayment => Err(OrderRejection::WrongState),
         _ => Ok(vec![]),
     }
@@ -67,15 +72,24 @@ pub(super) fn close_pay_record(
     Ok(with_end(order, created, events))
 }
 
+/// Begins to end the other attempts of an order that `paid_by` has just paid: whoever still holds their codes must not
+/// pay once more.
+pub(super) fn close_others(order: &Order, paid_by: PayNo) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    let is_other = |record: &&PayRecord| record.issued.as_ref().is_some_and(|issued| issued.pay_no != paid_by);
+    let mut events = Vec::new();
+    for record in order.pay_records.iter().filter(is_other) {
+        events.extend(PayRecord::decide(record, PayRecordCommand::BeginClosing { cause: ClosingCause::OrderPaid })?);
+    }
+    Ok(events.into_iter().map(OrderStreamEvent::PayRecord).collect())
+}
+
 /// A channel that says nothing for a day after the last code's life holds the order, and its stock, no longer.
-fn give_up(order: &Order, created: &OrderCreated, now: DateTime<Utc>) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
-    let live: Vec<&PayRecord> = order.pay_records.iter().filter(|record| record.is_live()).collect();
-    let last_use = live.iter().filter_map(|record| record.begins_until()).max().unwrap_or(created.expires_at);
-    if now < last_use + Order::UNPROVEN_AFTER {
+pub(super) fn stop_waiting(order: &Order, created: &OrderCreated, now: DateTime<Utc>) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    if now < order.waited_for_until().unwrap_or(created.expires_at) {
         return Ok(vec![]);
     }
     let mut events = Vec::new();
-    for record in live {
+    for record in order.pay_records.iter().filter(|record| record.status == PayRecordStatus::Closing) {
         events.extend(PayRecord::decide(record, PayRecordCommand::Close(ClosingProof::Unproven))?);
     }
     Ok(with_end(order, created, events.into_iter().map(OrderStreamEvent::PayRecord).collect()))

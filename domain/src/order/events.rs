@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::channel::Channel;
 use crate::ids::{BuyerId, InvalidId, OrderId, PayNo, RefundNo};
 use crate::money::{Currency, MinorUnits};
 use crate::pay_record::OrderItem;
@@ -25,6 +26,22 @@ stored_events! {
         OrderRevived = 1,
         /// Money is to go back.
         RefundRequested = 1,
+        /// The channel has taken the refund on, and has not made it yet.
+        RefundAccepted = 1,
+        /// Money has gone back.
+        RefundSucceeded = 1,
+        /// The channel says for good that the refund will not be made.
+        RefundFailed = 1,
+        /// The channel does not make the refund by itself.
+        RefundNeedsOperator = 1,
+        /// An operator wishes that a refund is asked for once more.
+        RefundRetried = 1,
+        /// An operator says that the money went back another way.
+        RefundSettled = 1,
+        /// Money went back on the channel's own side, without a request of ours.
+        RefundObserved = 1,
+        /// An operator has dealt with money that was not owed.
+        SurplusResolved = 1,
         /// A caller's key for one command was used.
         IdempotencyKeyRecorded = 1,
     }
@@ -222,6 +239,10 @@ pub enum RefundCause {
     AmountMismatch,
     /// It came after expiry and the order could not be revived.
     Late,
+    /// An operator wished so.
+    Operator,
+    /// It was made on the channel's own side.
+    ChannelSide,
 }
 
 /// Money is to go back.
@@ -241,6 +262,145 @@ pub struct RefundRequested {
     pub currency: Currency,
     /// Why.
     pub cause: RefundCause,
+    /// What the operator who wished it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When; absent in what was stored before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<DateTime<Utc>>,
+}
+
+/// The channel has taken the refund on, and has not made it yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundAccepted {
+    /// The refund.
+    pub refund_no: RefundNo,
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+}
+
+/// Money has gone back. Everything that a consumer needs stands in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundSucceeded {
+    /// The refund.
+    pub refund_no: RefundNo,
+    /// What went back, in smallest units.
+    pub refund_amount: MinorUnits,
+    /// When the channel says that it went back; when we learned of it, where the channel names no time.
+    pub refunded_at: DateTime<Utc>,
+    /// Why it went back.
+    pub cause: RefundCause,
+    /// Whether nothing is left of the payment that paid the order: what was given for it is taken back. Never true of
+    /// money that the order did not owe.
+    pub fully_refunded: bool,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// Its order.
+    pub order_id: OrderId,
+    /// What kind of business the order belongs to.
+    pub order_type: OrderType,
+    /// The order's number in that business.
+    pub out_business_id: String,
+    /// Who bought.
+    pub buyer_id: BuyerId,
+    /// What was paid, in smallest units.
+    pub amount: MinorUnits,
+    /// Of this currency.
+    pub currency: Currency,
+    /// Through which channel.
+    pub channel: Channel,
+    /// The channel's own number of the payment.
+    pub trade_no: String,
+    /// When the channel says that it was paid.
+    pub paid_at: DateTime<Utc>,
+    /// The order's lines.
+    pub items: Vec<OrderItem>,
+}
+
+/// The channel says for good that the refund will not be made. Its sum may be asked for again under another number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundFailed {
+    /// The refund.
+    pub refund_no: RefundNo,
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// The channel's word for why.
+    pub code: String,
+}
+
+/// The channel does not make the refund by itself: an operator retries it or settles it another way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundNeedsOperator {
+    /// The refund.
+    pub refund_no: RefundNo,
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// The channel's word for why.
+    pub code: String,
+}
+
+/// An operator wishes that a refund is asked for once more, with the same number and sum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundRetried {
+    /// The refund.
+    pub refund_no: RefundNo,
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// What the operator said.
+    pub reason: String,
+}
+
+/// An operator says that the money went back another way, for instance by bank transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundSettled {
+    /// The refund.
+    pub refund_no: RefundNo,
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// What the operator said.
+    pub reason: String,
+}
+
+/// Money went back on the channel's own side, for instance on its website. RefundSucceeded follows in the same append.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundObserved {
+    /// The number under which it counts here; the channel does not know it.
+    pub refund_no: RefundNo,
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// The channel's number of the payment.
+    pub trade_no: String,
+    /// How much went back beyond what was known, in smallest units.
+    pub amount: MinorUnits,
+    /// Of this currency.
+    pub currency: Currency,
+    /// When we learned of it, by our clock.
+    pub observed_at: DateTime<Utc>,
+}
+
+/// An operator has dealt with money that was not owed and that no machine gives back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SurplusResolved {
+    /// The order.
+    pub order_id: OrderId,
+    /// The pay record whose money it is.
+    pub pay_no: PayNo,
+    /// The channel's number of the payment.
+    pub trade_no: String,
+    /// What the operator said.
+    pub reason: String,
 }
 
 /// A caller's key for one command was used: a repeat answers what this command answered.
@@ -253,4 +413,7 @@ pub struct IdempotencyKeyRecorded {
     /// The pay record that the command was about or made, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pay_no: Option<PayNo>,
+    /// The refund that the command made, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_no: Option<RefundNo>,
 }

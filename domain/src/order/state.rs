@@ -1,14 +1,14 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::commands::EndCause;
-use super::events::{OrderCreated, OrderEvent, RefundCause};
+use super::events::{OrderCreated, OrderEvent};
+use super::refund::{self, Refund};
 use super::stream::OrderStreamEvent;
 use crate::channel::Channel;
 use crate::decider::Decider;
 use crate::ids::{PayNo, RefundNo};
-use crate::money::Money;
 use crate::pay_record::{PayRecord, PayRecordEvent, PayRecordStatus};
 
 /// How far an order has come.
@@ -57,6 +57,10 @@ pub enum PaymentStatus {
     Unpaid,
     /// All that it owed.
     Paid,
+    /// All that it owed, and a part of it went back.
+    PartiallyRefunded,
+    /// All that it owed, and all of it went back.
+    Refunded,
 }
 
 impl PaymentStatus {
@@ -65,23 +69,10 @@ impl PaymentStatus {
         match self {
             Self::Unpaid => "unpaid",
             Self::Paid => "paid",
+            Self::PartiallyRefunded => "partially_refunded",
+            Self::Refunded => "refunded",
         }
     }
-}
-
-/// A refund that was requested.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refund {
-    /// Its number.
-    pub refund_no: RefundNo,
-    /// Of this pay record's money.
-    pub pay_no: PayNo,
-    /// Of this payment at the channel.
-    pub trade_no: String,
-    /// How much.
-    pub amount: Money,
-    /// Why.
-    pub cause: RefundCause,
 }
 
 /// What a caller's key was used for.
@@ -91,6 +82,8 @@ pub struct KeyUse {
     pub request_hash: String,
     /// The pay record that the command was about or made.
     pub pay_no: Option<PayNo>,
+    /// The refund that the command made.
+    pub refund_no: Option<RefundNo>,
 }
 
 /// What is true of an order.
@@ -110,6 +103,8 @@ pub struct Order {
     pub end_reason: Option<String>,
     /// Money that is to go back.
     pub refunds: Vec<Refund>,
+    /// Money that was not owed and that an operator has dealt with: pay record and the channel's number.
+    pub resolved_surpluses: BTreeSet<(PayNo, String)>,
     /// The callers' keys that were used on it, by their hash.
     pub keys: BTreeMap<String, KeyUse>,
 }
@@ -136,9 +131,14 @@ impl Order {
         })
     }
 
-    /// What of its money has come.
+    /// What of its money has come, and what of it went back.
     pub fn payment_status(&self) -> PaymentStatus {
-        if self.paid.is_some() { PaymentStatus::Paid } else { PaymentStatus::Unpaid }
+        let (Some((pay_no, _)), Some(capture)) = (self.paid, self.paid_capture()) else { return PaymentStatus::Unpaid };
+        match self.refunded_of(pay_no, &capture.trade_no) {
+            0 => PaymentStatus::Paid,
+            back if back < capture.amount.minor_units().as_i64() => PaymentStatus::PartiallyRefunded,
+            _ => PaymentStatus::Refunded,
+        }
     }
 
     pub(super) fn evolved(mut self, event: &OrderStreamEvent) -> Self {
@@ -182,15 +182,19 @@ impl Order {
                 self.status = OrderStatus::AwaitingPayment;
                 self.end_cause = None;
             }
-            OrderEvent::RefundRequested(event) => self.refunds.push(Refund {
-                refund_no: event.refund_no,
-                pay_no: event.pay_no,
-                trade_no: event.trade_no.clone(),
-                amount: event.amount.of(event.currency),
-                cause: event.cause,
-            }),
+            OrderEvent::RefundRequested(_)
+            | OrderEvent::RefundAccepted(_)
+            | OrderEvent::RefundSucceeded(_)
+            | OrderEvent::RefundFailed(_)
+            | OrderEvent::RefundNeedsOperator(_)
+            | OrderEvent::RefundRetried(_)
+            | OrderEvent::RefundSettled(_)
+            | OrderEvent::RefundObserved(_) => refund::evolve(&mut self.refunds, event),
+            OrderEvent::SurplusResolved(event) => {
+                self.resolved_surpluses.insert((event.pay_no, event.trade_no.clone()));
+            }
             OrderEvent::IdempotencyKeyRecorded(event) => {
-                let key_use = KeyUse { request_hash: event.request_hash.clone(), pay_no: event.pay_no };
+                let key_use = KeyUse { request_hash: event.request_hash.clone(), pay_no: event.pay_no, refund_no: event.refund_no };
                 self.keys.insert(event.key_hash.clone(), key_use);
             }
         }

@@ -7,4 +7,5 @@ mod ending;
 mod late_payments;
 mod outcomes;
 mod properties;
+mod refunds;
 mod world;

@@ -217,7 +217,20 @@ fn captured(record: &PayRecord, capture: Capture, stage: OrderStage, order: Paid
     let Capture { trade_no, paid_at_offset, received_at, learned_by, .. } = capture;
     let event = if let Some(reason) = surplus {
         let order_id = order.order_id;
-        SurplusPaymentReceived { pay_no, order_id, reason, amount, currency, channel, trade_no, paid_at, received_at, learned_by }.into()
+        SurplusPaymentReceived {
+            pay_no,
+            order_id,
+            reason,
+            amount,
+            currency,
+            channel,
+            trade_no,
+            paid_at,
+            paid_at_offset,
+            received_at,
+            learned_by,
+        }
+        .into()
     } else if stage == OrderStage::Expired {
         let order_id = order.order_id;
         LatePaymentReceived { pay_no, order_id, amount, currency, channel, trade_no, paid_at, paid_at_offset, received_at, learned_by }

@@ -122,6 +122,8 @@ pub enum ClosingCause {
     ChannelSwitched,
     /// Its code can no longer be scanned.
     CodeExpired,
+    /// Its order was paid by another attempt.
+    OrderPaid,
 }
 
 /// It is to end, and whether it can still be paid is not known yet.
@@ -250,8 +252,11 @@ pub struct SurplusPaymentReceived {
     pub channel: Channel,
     /// The channel's own number.
     pub trade_no: String,
-    /// When the channel says that it was paid.
+    /// When the channel says that it was paid; when we learned of it, where the channel names no time.
     pub paid_at: DateTime<Utc>,
+    /// The offset from UTC in which the channel wrote that time; absent where it named none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_at_offset: Option<String>,
     /// When we learned of it, by our clock.
     pub received_at: DateTime<Utc>,
     /// How we learned of it.
@@ -273,7 +278,7 @@ pub struct LatePaymentReceived {
     pub channel: Channel,
     /// The channel's own number.
     pub trade_no: String,
-    /// When the channel says that it was paid.
+    /// When the channel says that it was paid; when we learned of it, where the channel names no time.
     pub paid_at: DateTime<Utc>,
     /// The offset from UTC in which the channel wrote that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

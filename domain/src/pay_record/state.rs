@@ -177,7 +177,7 @@ impl PayRecord {
                     trade_no: event.trade_no.clone(),
                     amount: event.amount.of(event.currency),
                     paid_at: event.paid_at,
-                    paid_at_offset: None,
+                    paid_at_offset: event.paid_at_offset.clone(),
                     received_at: event.received_at,
                     learned_by: event.learned_by,
                 });

@@ -109,6 +109,7 @@ fn surplus(amount: i64, reason: SurplusReason) -> PayRecordEvent {
         channel: Channel::AlipayQr,
         trade_no: "T1".to_owned(),
         paid_at: minute(5),
+        paid_at_offset: None,
         received_at: minute(6),
         learned_by: CaptureSource::Query,
     }

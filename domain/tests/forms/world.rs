@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use domain::course_selection::CourseSelectionEvent;
-use domain::idempotency::{IdempotencyEvent, IdempotencyKeyClaimed, IdempotencyKeyFreed, IdempotencyKeyRedirected};
+use domain::idempotency::{IdempotencyEvent, IdempotencyKeyClaimed, IdempotencyKeyFreed, IdempotencyKeyHeld, IdempotencyKeyRedirected};
 use domain::order::{IdempotencyKeyRecorded, OrderEvent, OrderStreamEvent};
 use domain::pay_record::PayRecordEvent;
 use domain::stored::StoredFormError;
@@ -59,6 +59,7 @@ pub(crate) fn schema(event_type: &str) -> Value {
         "IdempotencyKeyClaimed" => schemars::schema_for!(IdempotencyKeyClaimed),
         "IdempotencyKeyRedirected" => schemars::schema_for!(IdempotencyKeyRedirected),
         "IdempotencyKeyFreed" => schemars::schema_for!(IdempotencyKeyFreed),
+        "IdempotencyKeyHeld" => schemars::schema_for!(IdempotencyKeyHeld),
         published => {
             let event = domain::published::events().into_iter().find(|event| event.event_type == published);
             (event.unwrap_or_else(|| panic!("{published} has no schema: publish it, or name it here")).schema)()

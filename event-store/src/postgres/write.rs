@@ -106,6 +106,7 @@ impl WriteBatch for PostgresWriter {
                     last_revision: command.expected.first_revision() + command.events.len() as u64 - 1,
                     positions: next_positions(&mut position, command.events.len()),
                     recorded_at: recorded_at.0,
+                    is_repeat: false,
                 }),
                 2 => Verdict::IdTaken,
                 _ => Verdict::Mismatch { actual: u64::try_from(actual).ok() },

@@ -39,7 +39,12 @@ pub(crate) fn plan(batch: &[Command], heads: Heads, taken: &HashSet<Uuid>, recor
         }
         let last_revision = first + command.events.len() as u64 - 1;
         revisions.insert(command.stream_id.as_str().to_owned(), last_revision);
-        Verdict::Written(Appended { last_revision, positions: next_positions(&mut position, command.events.len()), recorded_at })
+        Verdict::Written(Appended {
+            last_revision,
+            positions: next_positions(&mut position, command.events.len()),
+            recorded_at,
+            is_repeat: false,
+        })
     };
     batch.iter().map(judge).collect()
 }

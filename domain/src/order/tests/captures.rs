@@ -46,7 +46,8 @@ fn money_counts_however_far_its_attempt_had_come() {
 
 #[test]
 fn money_for_an_attempt_that_was_left_pays_the_order() {
-    given(&switched()).when(record_capture(1, capture("T1"))).then([confirmed(1, "T1"), paid(1)]);
+    let won = [confirmed(1, "T1"), paid(1), closed(2, ClosedProof::NeverShown)];
+    given(&switched()).when(record_capture(1, capture("T1"))).then(won);
 }
 
 #[test]
@@ -101,6 +102,7 @@ fn confirmed_surplus(attempt: u8, trade_no: &str) -> Vec<OrderStreamEvent> {
         channel: WechatNative,
         trade_no: trade_no.to_owned(),
         paid_at: minute(5),
+        paid_at_offset: Some("+08:00".to_owned()),
         received_at: minute(6),
         learned_by: CaptureSource::Notification,
     };

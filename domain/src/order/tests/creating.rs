@@ -128,9 +128,9 @@ fn another_orders_pay_number_is_no_attempt_of_this_one() {
 
 #[test]
 fn a_callers_key_is_remembered_with_what_it_did() {
-    let event = IdempotencyKeyRecorded { key_hash: "k".to_owned(), request_hash: "r".to_owned(), pay_no: Some(pay_no(1)) };
+    let event = IdempotencyKeyRecorded { key_hash: "k".to_owned(), request_hash: "r".to_owned(), pay_no: Some(pay_no(1)), refund_no: None };
     let order = given(&after(pending(), [event.into()]));
-    let key_use = KeyUse { request_hash: "r".to_owned(), pay_no: Some(pay_no(1)) };
+    let key_use = KeyUse { request_hash: "r".to_owned(), pay_no: Some(pay_no(1)), refund_no: None };
     assert_eq!(order.state().keys.get("k"), Some(&key_use));
 }
 

@@ -153,9 +153,9 @@ fn an_attempt_that_is_not_to_end_does_not_end_without_proof() {
 #[test]
 fn a_channel_that_says_nothing_for_a_day_holds_the_order_no_longer() {
     let day = hours_after_expiry(24);
-    given(&expiring()).when(expire(day - 1)).then_nothing();
-    given(&expiring()).when(expire(day)).then([closed(1, ClosedProof::Unproven), expired(true)]);
-    given(&cancelling()).when(expire(day)).then([closed(1, ClosedProof::Unproven), cancelled(true)]);
+    given(&expiring()).when(stop_waiting(day - 1)).then_nothing();
+    given(&expiring()).when(stop_waiting(day)).then([closed(1, ClosedProof::Unproven), expired(true)]);
+    given(&cancelling()).when(stop_waiting(day)).then([closed(1, ClosedProof::Unproven), cancelled(true)]);
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn the_day_begins_with_the_end_of_the_last_live_code() {
         vec![created(), issued(1, AlipayQr, 1), prepared_until(1, 10)],
         [order_cancelling(), closing(1, ClosingCause::OrderCancelled)],
     );
-    given(&short).when(expire(10 + 24 * 60 - 1)).then_nothing();
-    given(&short).when(expire(10 + 24 * 60)).then([closed(1, ClosedProof::Unproven), cancelled(true)]);
+    given(&short).when(stop_waiting(10 + 24 * 60 - 1)).then_nothing();
+    given(&short).when(stop_waiting(10 + 24 * 60)).then([closed(1, ClosedProof::Unproven), cancelled(true)]);
 }
 
 #[test]
@@ -181,4 +181,29 @@ fn an_order_says_that_an_earlier_attempt_ended_without_proof() {
 fn money_that_comes_after_an_end_without_proof_is_late() {
     let unproven = after(expiring(), [closed(1, ClosedProof::Unproven), expired(true)]);
     given(&unproven).when(record_capture(1, capture("T1"))).then([late(1, "T1")]);
+}
+
+#[test]
+fn the_wait_is_not_over_while_nothing_is_closing() {
+    let day = hours_after_expiry(24);
+    given(&pending()).when(stop_waiting(day)).then_nothing();
+    given(&expired_order()).when(stop_waiting(day)).then_nothing();
+}
+
+#[test]
+fn payment_begins_to_end_the_other_attempts() {
+    let switched = after(pending(), [closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2), prepared(2)]);
+    given(&switched).when(record_capture(1, capture("T1"))).then([confirmed(1, "T1"), paid(1), closing(2, ClosingCause::OrderPaid)]);
+    let unseen = after(pending(), [closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2)]);
+    given(&unseen).when(record_capture(1, capture("T1"))).then([confirmed(1, "T1"), paid(1), closed(2, ClosedProof::NeverShown)]);
+}
+
+#[test]
+fn an_attempt_left_over_by_a_payment_is_waited_for_a_day() {
+    let left =
+        after(pending(), [closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2), prepared(2), confirmed(1, "T1"), paid(1)]);
+    let left = after(left, [closing(2, ClosingCause::OrderPaid)]);
+    given(&left).when(stop_waiting(hours_after_expiry(24) - 1)).then_nothing();
+    given(&left).when(stop_waiting(hours_after_expiry(24))).then([closed(2, ClosedProof::Unproven)]);
+    given(&left).when(close(2, ClosingProof::ChannelClosed)).then([closed(2, ClosedProof::ChannelClosed)]);
 }

@@ -144,12 +144,16 @@ pub(super) fn expire(minutes: i64) -> OrderCommand {
     OrderCommand::Expire { now: minute(minutes) }
 }
 
+pub(super) fn stop_waiting(minutes: i64) -> OrderCommand {
+    OrderCommand::StopWaiting { now: minute(minutes) }
+}
+
 pub(super) fn revive(attempt: u8) -> OrderCommand {
     OrderCommand::Revive { pay_no: pay_no(attempt) }
 }
 
 pub(super) fn refund_late(attempt: u8) -> OrderCommand {
-    OrderCommand::RefundLatePayment { pay_no: pay_no(attempt) }
+    OrderCommand::RefundLatePayment { pay_no: pay_no(attempt), now: minute(40) }
 }
 
 fn of_record(event: impl Into<PayRecordEvent>) -> OrderStreamEvent {
@@ -235,6 +239,7 @@ pub(super) fn surplus(attempt: u8, reason: SurplusReason, capture: Capture) -> O
         channel: Channel::AlipayQr,
         trade_no: capture.trade_no,
         paid_at: capture.paid_at.unwrap_or(capture.received_at),
+        paid_at_offset: capture.paid_at_offset,
         received_at: capture.received_at,
         learned_by: capture.learned_by,
     })
@@ -284,15 +289,64 @@ pub(super) fn revived(attempt: u8) -> OrderStreamEvent {
     OrderRevived { order_id: order_id(), pay_no: pay_no(attempt) }.into()
 }
 
+pub(super) fn refund_no(number: u8) -> RefundNo {
+    RefundNo::new(order_id(), number).unwrap()
+}
+
+/// Money that goes back by a rule. What came late is given back at minute 40, and what is not owed when it is learned of.
 pub(super) fn refund(number: u8, attempt: u8, trade_no: &str, amount: i64, cause: RefundCause) -> OrderStreamEvent {
-    RefundRequested {
-        refund_no: RefundNo::new(order_id(), number).unwrap(),
+    let requested_at = if cause == RefundCause::Late { 40 } else { 6 };
+    requested(RefundRequested {
+        refund_no: refund_no(number),
         order_id: order_id(),
         pay_no: pay_no(attempt),
         trade_no: trade_no.to_owned(),
         amount: units(amount),
         currency: Currency::Cny,
         cause,
+        reason: None,
+        requested_at: Some(minute(requested_at)),
+    })
+}
+
+fn requested(event: RefundRequested) -> OrderStreamEvent {
+    event.into()
+}
+
+/// Money that goes back at minute 50 because an operator wishes so.
+pub(super) fn refund_wished(number: u8, amount: i64) -> OrderStreamEvent {
+    requested(RefundRequested {
+        refund_no: refund_no(number),
+        order_id: order_id(),
+        pay_no: pay_no(1),
+        trade_no: "T1".to_owned(),
+        amount: units(amount),
+        currency: Currency::Cny,
+        cause: RefundCause::Operator,
+        reason: Some("ill".to_owned()),
+        requested_at: Some(minute(50)),
+    })
+}
+
+/// What stands on the stream when money has gone back, `whole` if nothing of what the order was paid with is left.
+pub(super) fn refund_succeeded(number: u8, amount: i64, cause: RefundCause, minutes: i64, whole: bool) -> OrderStreamEvent {
+    RefundSucceeded {
+        refund_no: refund_no(number),
+        refund_amount: units(amount),
+        refunded_at: minute(minutes),
+        cause,
+        fully_refunded: whole,
+        pay_no: pay_no(1),
+        order_id: order_id(),
+        order_type: OrderType::course(),
+        out_business_id: "7231982345678900001".to_owned(),
+        buyer_id: BuyerId::parse("buyer-1").unwrap(),
+        amount: units(PRICE),
+        currency: Currency::Cny,
+        channel: Channel::AlipayQr,
+        trade_no: "T1".to_owned(),
+        paid_at: minute(5),
+        items: vec![item(PRICE, 1)],
     }
     .into()
 }

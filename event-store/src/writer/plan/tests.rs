@@ -30,7 +30,7 @@ fn command(stream: &str, expected: ExpectedRevision, ids: &[u128]) -> Command {
 
 fn written(last_revision: u64, positions: &[i64]) -> Verdict {
     let positions = positions.iter().map(|number| Position::new(*number).unwrap()).collect();
-    Verdict::Written(Appended { last_revision, positions, recorded_at: DateTime::UNIX_EPOCH })
+    Verdict::Written(Appended { last_revision, positions, recorded_at: DateTime::UNIX_EPOCH, is_repeat: false })
 }
 
 #[test]
