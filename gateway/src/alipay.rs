@@ -12,6 +12,8 @@ mod form;
 mod keys;
 mod notification;
 mod outcome;
+mod page;
+mod refund;
 mod request;
 mod transport;
 
@@ -25,7 +27,9 @@ use chassis::clock::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Channel;
 
-pub use config::{AlipayConfig, AlipayConfigError, AlipaySettings, CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT, QR_PRODUCT_CODES};
+pub use config::{
+    AlipayConfig, AlipayConfigError, AlipaySettings, CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT, PAGE_PRODUCT_CODE, QR_PRODUCT_CODES,
+};
 pub use content::subject;
 pub use keys::KeyError;
 pub use notification::NOTIFICATION_LIMIT;
@@ -37,8 +41,8 @@ use self::notification::Status;
 use self::outcome::Outcome;
 use self::transport::{HttpTransport, Transport, TransportError};
 use crate::{
-    Capture, Closed, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply, Operation,
-    PrecreateRequest, Precreated, RawNotification, Receipt, TradeState,
+    Capture, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply, Operation,
+    PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 
 /// How long a precreated code can be scanned; `time_expire` may end it sooner.
@@ -177,6 +181,18 @@ impl Gateway for AlipayGateway {
         }
     }
 
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.give_back(request).await
+    }
+
+    async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        self.ask_about_refund(out_trade_no, refund_no).await
+    }
+
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
+        self.sign_form(request)
+    }
+
     fn read_notification(&self, raw: &RawNotification, _received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
         notification::read(&raw.body, &self.config)
     }
@@ -201,6 +217,9 @@ fn method(operation: Operation) -> &'static str {
         Operation::Precreate => "alipay.trade.precreate",
         Operation::Query => "alipay.trade.query",
         Operation::Close => "alipay.trade.close",
+        Operation::Refund => "alipay.trade.refund",
+        Operation::QueryRefund => "alipay.trade.fastpay.refund.query",
+        Operation::Form => page::PAGE_PAY,
     }
 }
 
@@ -216,7 +235,9 @@ fn accepted(operation: Operation, called: Result<(Outcome, Answer), CallError>, 
         Outcome::Unavailable(code) => Err(unknown(operation, CallError::Unavailable(code))),
         Outcome::Open(code) => Err(unknown(operation, Inconclusive { code })),
         // Read by the calls that have a word for them.
-        Outcome::Absent | Outcome::StateForbids => Err(unknown(operation, Inconclusive { code: answer.code_word() })),
+        Outcome::Absent | Outcome::StateForbids | Outcome::RefundFailed(_) | Outcome::RefundNeedsOperator(_) => {
+            Err(unknown(operation, Inconclusive { code: answer.code_word() }))
+        }
     }
 }
 

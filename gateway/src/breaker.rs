@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::Channel;
 
 use crate::{
-    Closed, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply, Operation, PrecreateRequest,
-    Precreated, RawNotification, Receipt, TradeState,
+    Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply, Operation, PaymentForm,
+    PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 
 /// When a breaker opens and for how long.
@@ -41,7 +41,7 @@ impl Default for BreakerConfig {
 ///
 /// Open, every call answers [`GatewayError::Unknown`] at once, never `Refused`, and [`Gateway::available`] is false, so
 /// that no attempt is begun. After the while one call goes through; its answer closes the breaker, its failure opens it
-/// again. Notifications always pass. It follows its clock alone and has no timers.
+/// again. Notifications always pass, and so do forms, which need no call. It follows its clock alone and has no timers.
 pub struct CircuitBreaker<G> {
     gateway: G,
     channel: Channel,
@@ -184,6 +184,18 @@ impl<G: Gateway> Gateway for CircuitBreaker<G> {
 
     async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError> {
         self.guarded(Operation::Close, self.gateway.close(out_trade_no)).await
+    }
+
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.guarded(Operation::Refund, self.gateway.refund(request)).await
+    }
+
+    async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        self.guarded(Operation::QueryRefund, self.gateway.query_refund(out_trade_no, refund_no)).await
+    }
+
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
+        self.gateway.form(request)
     }
 
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {

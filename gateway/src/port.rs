@@ -1,8 +1,16 @@
+mod form;
+mod notification;
+mod refund;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{Channel, Money};
+
+pub use form::{FormRequest, PaymentForm};
+pub use notification::{News, Notification, NotificationRefusal, NotificationReply, RawNotification, Receipt};
+pub use refund::{RefundRequest, RefundState};
 
 /// What is asked of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +21,12 @@ pub enum Operation {
     Query,
     /// End an unpaid payment.
     Close,
+    /// Give money back.
+    Refund,
+    /// Ask what became of a refund.
+    QueryRefund,
+    /// Sign the form with which a buyer's browser goes to the channel. The channel is not called.
+    Form,
 }
 
 impl Operation {
@@ -22,6 +36,9 @@ impl Operation {
             Self::Precreate => "precreate",
             Self::Query => "query",
             Self::Close => "close",
+            Self::Refund => "refund",
+            Self::QueryRefund => "query_refund",
+            Self::Form => "form",
         }
     }
 }
@@ -148,6 +165,20 @@ pub trait Gateway: Send + Sync {
     /// Ends the payment with our number if it is unpaid.
     async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError>;
 
+    /// Gives money back. The same number with the same amount never gives it twice, so an unknown outcome may be asked
+    /// again, and must be with the same members.
+    ///
+    /// Errors: `Unknown` where nobody knows; `Refused` where the call itself was refused (a member, the key, the contract)
+    /// and nothing was done.
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundState, GatewayError>;
+
+    /// Asks what became of the refund `refund_no` of the payment `out_trade_no`. The answer is checked to be about both.
+    async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError>;
+
+    /// Signs the form with which a buyer's browser goes to the channel's cashier. The channel is not called and knows of
+    /// no payment until the browser has come. Errors: `Refused` for members that the channel does not take.
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError>;
+
     /// Reads a notification: verifies it on its raw bytes, then parses it, then compares what it says of the receiver
     /// (app id, seller) with our configuration. `received_at` is the receiver's clock.
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal>;
@@ -176,6 +207,18 @@ impl<G: Gateway + ?Sized> Gateway for Arc<G> {
         self.as_ref().close(out_trade_no).await
     }
 
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.as_ref().refund(request).await
+    }
+
+    async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        self.as_ref().query_refund(out_trade_no, refund_no).await
+    }
+
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
+        self.as_ref().form(request)
+    }
+
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
         self.as_ref().read_notification(raw, received_at)
     }
@@ -186,155 +229,5 @@ impl<G: Gateway + ?Sized> Gateway for Arc<G> {
 
     fn available(&self) -> bool {
         self.as_ref().available()
-    }
-}
-
-/// What became of a notification here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receipt {
-    /// What it says is durable, now or since an earlier delivery: the channel need not repeat it.
-    Durable,
-    /// It is not believed, or could not be kept: the channel may repeat it.
-    Refused,
-}
-
-/// An HTTP answer to a notification. Channels compare its bytes, so nothing may be added to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotificationReply {
-    /// The HTTP status.
-    pub status: u16,
-    /// The value of the header `Content-Type`.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: &'static str,
-}
-
-/// A notification as it came.
-#[derive(Clone, Debug)]
-pub struct RawNotification {
-    /// Header names in lower case and their values, in order of arrival.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// The body's bytes.
-    pub body: Vec<u8>,
-}
-
-/// A genuine notification for us. What it says is not compared with any pay record yet; see [`Notification::judge`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notification {
-    /// The channel's own id of the notification, the same in repeats.
-    pub notify_id: String,
-    /// Our number.
-    pub out_trade_no: String,
-    /// The channel's number.
-    pub trade_no: String,
-    /// The amount of the whole payment, as the channel says.
-    pub amount: Money,
-    /// What it tells.
-    pub news: News,
-    /// The signed text could be read in two ways, or lacks a member that binds it to us: ask the channel before acting.
-    pub query_first: bool,
-}
-
-/// What a notification tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
-    /// Paid.
-    Paid {
-        /// The channel's payment time.
-        paid_at: Option<DateTime<Utc>>,
-        /// No refund is possible any more.
-        is_final: bool,
-    },
-    /// The buyer has come, and has not paid.
-    AwaitingBuyer,
-    /// Closed without payment.
-    ClosedUnpaid,
-    /// Refunded, in part or whole.
-    Refunded {
-        /// Running total of all refunds of the payment.
-        total: Money,
-        /// Whether nothing of the payment is left.
-        whole: bool,
-        /// Our refund's number, where it names one.
-        refund_no: Option<String>,
-    },
-    /// Closed after a payment with nothing said of refunds: ask.
-    Unclear,
-}
-
-/// Why a notification is not believed. Each has a reason word of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotificationRefusal {
-    /// Not readable as a notification at all.
-    #[error("malformed")]
-    Malformed,
-    /// A member appears twice.
-    #[error("duplicate_param")]
-    DuplicateParam,
-    /// It is not signed.
-    #[error("missing_sign")]
-    MissingSign,
-    /// It asks for another algorithm than the configured one.
-    #[error("sign_type_not_allowed")]
-    SignTypeNotAllowed,
-    /// The signature is not the channel's.
-    #[error("bad_signature")]
-    BadSignature,
-    /// Another kind of notification than a payment's.
-    #[error("unknown_type")]
-    UnknownType,
-    /// For another app.
-    #[error("app_id_mismatch")]
-    AppIdMismatch,
-    /// For another seller.
-    #[error("seller_id_mismatch")]
-    SellerIdMismatch,
-    /// A state that this version does not know.
-    #[error("unknown_status")]
-    UnknownStatus,
-    /// A text encoding that is not supported, or bytes that are not of the one it names.
-    #[error("bad_charset")]
-    BadCharset,
-    /// An amount that is not one.
-    #[error("bad_amount")]
-    BadAmount,
-    /// A number that every notification has is missing.
-    #[error("incomplete")]
-    Incomplete,
-    /// No pay record of ours has the number.
-    #[error("unknown_order")]
-    UnknownOrder,
-    /// The amount is not the pay record's.
-    #[error("amount_mismatch")]
-    AmountMismatch,
-}
-
-impl NotificationRefusal {
-    /// Whether the notification itself is genuine (its signature holds) although it is refused.
-    pub fn is_authentic(self) -> bool {
-        matches!(
-            self,
-            Self::UnknownType
-                | Self::AppIdMismatch
-                | Self::SellerIdMismatch
-                | Self::UnknownStatus
-                | Self::BadCharset
-                | Self::BadAmount
-                | Self::Incomplete
-                | Self::UnknownOrder
-                | Self::AmountMismatch
-        )
-    }
-}
-
-impl Notification {
-    /// Compares the notification with what our pay record expects (`None`: there is no such record).
-    /// Errors: `UnknownOrder`, `AmountMismatch`.
-    pub fn judge(&self, expected: Option<Money>) -> Result<&News, NotificationRefusal> {
-        match expected {
-            None => Err(NotificationRefusal::UnknownOrder),
-            Some(amount) if amount != self.amount => Err(NotificationRefusal::AmountMismatch),
-            Some(_) => Ok(&self.news),
-        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod answer;
+mod asked;
 mod beijing;
 mod charset;
 mod close;
@@ -13,8 +14,10 @@ mod form;
 mod gateway;
 mod keys;
 mod notification;
+mod page;
 mod precreate;
 mod query;
+mod refund;
 mod request;
 mod signature;
 
@@ -25,9 +28,10 @@ use axum::routing::get;
 use chrono::TimeDelta;
 
 pub use account::AccountError;
-pub(crate) use account::{Account, AccountTexts, trade_no};
+pub(crate) use account::{Account, AccountTexts, refund_no, trade_no};
 pub use credentials::AlipayCredentials;
 pub(crate) use notification::{Signer, compose};
+pub(crate) use page::return_address;
 
 use crate::Sandbox;
 use crate::trade::Standing;
@@ -62,7 +66,7 @@ pub(crate) fn trade_status(standing: Standing) -> Option<&'static str> {
     match standing {
         Standing::Coded | Standing::CodeExpired => None,
         Standing::AwaitingBuyer => Some("WAIT_BUYER_PAY"),
-        Standing::Closed => Some("TRADE_CLOSED"),
+        Standing::Closed | Standing::Refunded => Some("TRADE_CLOSED"),
         Standing::Paid => Some("TRADE_SUCCESS"),
     }
 }

@@ -2,6 +2,7 @@
 
 mod clock;
 mod faults;
+mod refunds;
 mod trades;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/credentials", get(credentials))
         .route("/sandbox/trades/{out_trade_no}", get(trades::show))
         .route("/sandbox/trades/{out_trade_no}/pay", post(trades::pay))
+        .route("/sandbox/trades/{out_trade_no}/refund", post(refunds::refund))
         .route("/sandbox/faults", post(faults::add))
         .route("/sandbox/clock", get(clock::show).post(clock::advance))
 }

@@ -6,6 +6,8 @@ pub(crate) enum Operation {
     Precreate,
     Query,
     Close,
+    Refund,
+    QueryRefund,
 }
 
 impl Operation {
@@ -14,11 +16,14 @@ impl Operation {
             Self::Precreate => "precreate",
             Self::Query => "query",
             Self::Close => "close",
+            Self::Refund => "refund",
+            Self::QueryRefund => "query_refund",
         }
     }
 
     pub(crate) fn parse(word: &str) -> Option<Self> {
-        [Self::Precreate, Self::Query, Self::Close].into_iter().find(|operation| operation.as_str() == word)
+        let all = [Self::Precreate, Self::Query, Self::Close, Self::Refund, Self::QueryRefund];
+        all.into_iter().find(|operation| operation.as_str() == word)
     }
 }
 

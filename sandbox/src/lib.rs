@@ -11,6 +11,7 @@ mod delivery;
 mod fault;
 mod notification;
 mod payment;
+mod refund;
 mod store;
 mod trade;
 

@@ -7,6 +7,7 @@ use domain::Money;
 
 use crate::alipay::{self, Signer};
 use crate::notification::{Message, NewNotification};
+use crate::refund::Refund;
 use crate::store::StoreError;
 use crate::trade::{Trade, TradeStatus, Unpayable, Wallet};
 use crate::{CHANGE_TRIES, Sandbox, SandboxError};
@@ -104,7 +105,7 @@ impl Sandbox {
             }
             let amount = if notify == Notify::WrongAmount { wrong(trade.amount) } else { trade.amount };
             let paid = trade.paid(now, || trade_no(trade.wallet, now), amount).map_err(PayError::Unpayable)?;
-            let message = self.compose(&paid, now, Signer::Alipay).await?;
+            let message = self.compose(&paid, None, now, Signer::Alipay).await?;
             let notification = notification(message, &paid, notify, now);
             if self.store().replace_trade_and_notify(&paid, &notification).await? {
                 tracing::info!(sandbox.out_trade_no = paid.out_trade_no, "a trade was paid in the sandbox");
@@ -124,9 +125,11 @@ impl Sandbox {
             scanned_at: trade.scanned_at.or(Some(now)),
             paid_at: Some(now),
             closed_at: None,
+            refunded: Money::zero(trade.amount.currency()),
+            refunded_at: None,
             ..trade.clone()
         };
-        let message = self.compose(&pretended, now, Signer::Forger).await?;
+        let message = self.compose(&pretended, None, now, Signer::Forger).await?;
         let notification = notification(message, trade, Notify::Forged, now);
         self.store().insert_notification(trade, &notification).await?;
         tracing::info!(sandbox.out_trade_no = trade.out_trade_no, "a forged notice was made in the sandbox");
@@ -134,10 +137,17 @@ impl Sandbox {
         Ok(())
     }
 
-    async fn compose(&self, trade: &Trade, now: DateTime<Utc>, signer: Signer) -> Result<Message, SandboxError> {
-        let (account, trade) = (self.alipay().clone(), trade.clone());
+    /// Writes and signs the notification of a trade as it stands at `now`; with `refund`, of that refund.
+    pub(crate) async fn compose(
+        &self,
+        trade: &Trade,
+        refund: Option<&Refund>,
+        now: DateTime<Utc>,
+        signer: Signer,
+    ) -> Result<Message, SandboxError> {
+        let (account, trade, refund) = (self.alipay().clone(), trade.clone(), refund.cloned());
         tokio::task::spawn_blocking(move || match trade.wallet {
-            Wallet::Alipay => alipay::compose(&account, &trade, now, signer),
+            Wallet::Alipay => alipay::compose(&account, &trade, refund.as_ref(), now, signer),
         })
         .await?
     }
@@ -155,7 +165,8 @@ fn wrong(amount: Money) -> Money {
     off_by(1).or_else(|_| off_by(-1)).unwrap_or(amount)
 }
 
-fn notification(message: Message, trade: &Trade, notify: Notify, now: DateTime<Utc>) -> NewNotification {
+/// The notification of what became of a trade, and what becomes of it.
+pub(crate) fn notification(message: Message, trade: &Trade, notify: Notify, now: DateTime<Utc>) -> NewNotification {
     let is_sent = notify != Notify::Never && trade.notify_url.is_some();
     let first_due_at = match notify {
         Notify::Late(by) => now + by,

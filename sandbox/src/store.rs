@@ -1,5 +1,6 @@
 //! The sandbox's state in its own database.
 
+mod refunds;
 mod row;
 
 use chrono::{DateTime, Utc};
@@ -11,13 +12,11 @@ use crate::notification::{Attempted, Delivery, DeliveryStatus, Due, NewNotificat
 use crate::trade::{Trade, Wallet};
 use row::{DeliveryRow, DueRow, TradeRow};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "sandbox",
-    sqlite: include_str!("../migrations/0001_sandbox.sql"),
-    // Never used: the state is one process's own and lies in a file, see Store::open.
-    postgres: "",
-}];
+// None for Postgres: the state is one process's own and lies in a file, see Store::open.
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "sandbox", sqlite: include_str!("../migrations/0001_sandbox.sql"), postgres: "" },
+    Migration { version: 2, name: "refunds_and_pages", sqlite: include_str!("../migrations/0002_refunds_and_pages.sql"), postgres: "" },
+];
 
 /// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -107,8 +106,9 @@ impl Store {
     /// Keeps a new trade. False if its number is known.
     pub(crate) async fn insert_trade(&self, trade: &Trade) -> Result<bool, StoreError> {
         let sql = "insert into trade (wallet, out_trade_no, trade_no, status, revision, amount_minor, paid_amount_minor, subject, body, \
-                   passback_params, charset, notify_url, coded_at, code_expires_at, expires_at, life_s, scanned_at, paid_at, closed_at) \
-                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+                   passback_params, charset, notify_url, coded_at, code_expires_at, expires_at, life_s, scanned_at, paid_at, closed_at, \
+                   product_code, return_url, refunded_minor, refunded_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+                   $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) \
                    on conflict (wallet, out_trade_no) do nothing";
         let values = values![
             trade.wallet.as_str(),
@@ -130,6 +130,10 @@ impl Store {
             trade.scanned_at,
             trade.paid_at,
             trade.closed_at,
+            &trade.product_code,
+            trade.return_url.clone(),
+            trade.refunded.amount_minor(),
+            trade.refunded_at,
         ];
         Ok(self.database.execute(sql, values).await? == 1)
     }
@@ -241,7 +245,7 @@ impl Store {
 /// The change of a trade that is still at the revision that `trade` was made from.
 fn replacement(trade: &Trade) -> (&'static str, Vec<Value>) {
     let sql = "update trade set trade_no = $4, status = $5, paid_amount_minor = $6, expires_at = $7, scanned_at = $8, paid_at = $9, \
-               closed_at = $10, revision = revision + 1 where wallet = $1 and out_trade_no = $2 and revision = $3";
+               closed_at = $10, refunded_minor = $11, refunded_at = $12, revision = revision + 1 where wallet = $1 and out_trade_no = $2 and revision = $3";
     let values = values![
         trade.wallet.as_str(),
         &trade.out_trade_no,
@@ -253,6 +257,8 @@ fn replacement(trade: &Trade) -> (&'static str, Vec<Value>) {
         trade.scanned_at,
         trade.paid_at,
         trade.closed_at,
+        trade.refunded.amount_minor(),
+        trade.refunded_at,
     ];
     (sql, values)
 }

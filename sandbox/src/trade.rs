@@ -65,8 +65,10 @@ pub(crate) enum Standing {
     AwaitingBuyer,
     /// Closed by the merchant, or the buyer's time is over.
     Closed,
-    /// Paid.
+    /// Paid, and not wholly given back.
     Paid,
+    /// Paid, and wholly given back.
+    Refunded,
 }
 
 impl Standing {
@@ -78,6 +80,7 @@ impl Standing {
             Self::AwaitingBuyer => "awaiting_buyer",
             Self::Closed => "closed",
             Self::Paid => "paid",
+            Self::Refunded => "refunded",
         }
     }
 }
@@ -98,12 +101,18 @@ pub(crate) struct Trade {
     pub(crate) amount: Money,
     /// What was paid, if it was.
     pub(crate) paid_amount: Option<Money>,
+    /// What went back of it so far.
+    pub(crate) refunded: Money,
+    /// The channel's word for the product that was asked for.
+    pub(crate) product_code: String,
     pub(crate) subject: String,
     pub(crate) body: Option<String>,
     pub(crate) passback_params: Option<String>,
     /// The character set that the merchant speaks, by the wallet's word.
     pub(crate) charset: String,
     pub(crate) notify_url: Option<String>,
+    /// Where the buyer's browser goes after the payment.
+    pub(crate) return_url: Option<String>,
     pub(crate) coded_at: DateTime<Utc>,
     /// From here on the code cannot be scanned any more.
     pub(crate) code_expires_at: DateTime<Utc>,
@@ -113,6 +122,8 @@ pub(crate) struct Trade {
     pub(crate) scanned_at: Option<DateTime<Utc>>,
     pub(crate) paid_at: Option<DateTime<Utc>>,
     pub(crate) closed_at: Option<DateTime<Utc>>,
+    /// When something last went back.
+    pub(crate) refunded_at: Option<DateTime<Utc>>,
 }
 
 /// Why a trade cannot be scanned or paid.
@@ -140,6 +151,7 @@ impl Trade {
             TradeStatus::Coded => Standing::CodeExpired,
             TradeStatus::AwaitingBuyer if self.expires_at.is_none_or(|expires_at| now < expires_at) => Standing::AwaitingBuyer,
             TradeStatus::AwaitingBuyer | TradeStatus::Closed => Standing::Closed,
+            TradeStatus::Paid if self.paid_amount.is_some_and(|paid| paid == self.refunded) => Standing::Refunded,
             TradeStatus::Paid => Standing::Paid,
         }
     }
@@ -157,7 +169,7 @@ impl Trade {
             Standing::AwaitingBuyer => Ok(self.clone()),
             Standing::CodeExpired => Err(Unpayable::CodeExpired),
             Standing::Closed => Err(Unpayable::Closed),
-            Standing::Paid => Err(Unpayable::AlreadyPaid),
+            Standing::Paid | Standing::Refunded => Err(Unpayable::AlreadyPaid),
         }
     }
 
@@ -172,7 +184,7 @@ impl Trade {
         match self.standing(now) {
             Standing::AwaitingBuyer => Ok(Self { status: TradeStatus::Closed, closed_at: Some(now), ..self.clone() }),
             Standing::Coded | Standing::CodeExpired => Err(Uncloseable::NoTrade),
-            Standing::Closed | Standing::Paid => Err(Uncloseable::NotAwaitingBuyer),
+            Standing::Closed | Standing::Paid | Standing::Refunded => Err(Uncloseable::NotAwaitingBuyer),
         }
     }
 
@@ -181,10 +193,11 @@ impl Trade {
         self.paid_amount.unwrap_or(self.amount)
     }
 
-    /// When it was closed, by the merchant or by time alone.
+    /// When it was closed, by the merchant, by time alone, or because all of it went back.
     pub(crate) fn ended_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self.standing(now) {
             Standing::Closed => self.closed_at.or(self.expires_at),
+            Standing::Refunded => self.refunded_at,
             _ => None,
         }
     }
@@ -209,11 +222,14 @@ pub(crate) mod tests {
             revision: 0,
             amount: Money::new(19_900, Currency::Cny).unwrap(),
             paid_amount: None,
+            refunded: Money::zero(Currency::Cny),
+            product_code: "QR_CODE_OFFLINE".to_owned(),
             subject: "course".to_owned(),
             body: None,
             passback_params: None,
             charset: "utf-8".to_owned(),
             notify_url: None,
+            return_url: None,
             coded_at: at(0),
             code_expires_at: at(7_200),
             expires_at: None,
@@ -221,10 +237,11 @@ pub(crate) mod tests {
             scanned_at: None,
             paid_at: None,
             closed_at: None,
+            refunded_at: None,
         }
     }
 
-    fn number() -> String {
+    pub(crate) fn number() -> String {
         "2026030522001477031400012345".to_owned()
     }
 

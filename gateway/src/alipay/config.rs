@@ -18,6 +18,9 @@ pub const LONGEST_CALL_TIME_LIMIT: Duration = Duration::from_mins(1);
 /// The product codes of a code that a buyer scans; which of them is contracted, only the merchant knows.
 pub const QR_PRODUCT_CODES: [&str; 2] = ["FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE"];
 
+/// The product code of a payment in a desktop's browser (page.pay).
+pub const PAGE_PRODUCT_CODE: &str = "FAST_INSTANT_TRADE_PAY";
+
 /// The longest id that Alipay gives, in digits.
 const ID_LIMIT: usize = 32;
 

@@ -4,8 +4,8 @@ use domain::Money;
 use serde::Serialize;
 
 use super::beijing;
-use super::config::QR_PRODUCT_CODES;
-use crate::PrecreateRequest;
+use super::config::{PAGE_PRODUCT_CODE, QR_PRODUCT_CODES};
+use crate::{FormRequest, PrecreateRequest, RefundRequest};
 
 /// The longest number of a payment, in characters.
 const NUMBER_LIMIT: usize = 64;
@@ -13,11 +13,15 @@ const NUMBER_LIMIT: usize = 64;
 /// The longest subject, in characters.
 const SUBJECT_LIMIT: usize = 256;
 
-/// The longest address for notifications, in characters.
-const NOTIFY_URL_LIMIT: usize = 256;
+/// The longest address for notifications and for returns, in characters.
+const URL_LIMIT: usize = 256;
 
+/// The longest reason of a refund, in characters.
+const REASON_LIMIT: usize = 256;
+
+/// The members of a payment, the same for a code and for a page.
 #[derive(Serialize)]
-struct Precreate<'a> {
+struct Payment<'a> {
     out_trade_no: &'a str,
     total_amount: String,
     subject: &'a str,
@@ -28,6 +32,23 @@ struct Precreate<'a> {
 #[derive(Serialize)]
 struct Numbered<'a> {
     out_trade_no: &'a str,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "they are Alipay's own names")]
+struct Refund<'a> {
+    out_trade_no: &'a str,
+    refund_amount: String,
+    out_request_no: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RefundQuery<'a> {
+    out_trade_no: &'a str,
+    out_request_no: &'a str,
+    query_options: [&'a str; 1],
 }
 
 /// The member that breaks a rule of Alipay's; the call is not made.
@@ -47,14 +68,54 @@ pub(super) fn precreate(request: &PrecreateRequest) -> Result<String, Unsendable
     amount(request.amount)?;
     rule("subject", is_subject(&request.subject))?;
     rule("product_code", QR_PRODUCT_CODES.contains(&request.product_code.as_str()))?;
-    rule("notify_url", is_notify_url(&request.notify_url))?;
-    json(&Precreate {
+    rule("notify_url", is_url(&request.notify_url))?;
+    json(&Payment {
         out_trade_no: &request.out_trade_no,
         total_amount: request.amount.major_text(),
         subject: &request.subject,
         product_code: &request.product_code,
         time_expire: beijing::text(request.time_expire),
     })
+}
+
+/// The content of a payment on a page, as JSON.
+pub(super) fn page_pay(request: &FormRequest) -> Result<String, Unsendable> {
+    number(&request.out_trade_no)?;
+    amount(request.amount)?;
+    rule("subject", is_subject(&request.subject))?;
+    rule("product_code", request.product_code == PAGE_PRODUCT_CODE)?;
+    rule("notify_url", is_url(&request.notify_url))?;
+    rule("return_url", is_url(&request.return_url))?;
+    json(&Payment {
+        out_trade_no: &request.out_trade_no,
+        total_amount: request.amount.major_text(),
+        subject: &request.subject,
+        product_code: &request.product_code,
+        time_expire: beijing::text(request.time_expire),
+    })
+}
+
+/// The content of a refund, as JSON. A reason is made sendable, and left out where nothing readable is left of it: it must
+/// not keep money from its buyer.
+pub(super) fn refund(request: &RefundRequest) -> Result<String, Unsendable> {
+    number(&request.out_trade_no)?;
+    rule("out_request_no", is_request_number(&request.refund_no))?;
+    let is_part = request.amount.currency() == request.total.currency() && request.amount.amount_minor() <= request.total.amount_minor();
+    rule("refund_amount", is_part && !request.amount.is_zero())?;
+    let reason = request.reason.as_deref().map(|reason| sendable(reason, REASON_LIMIT));
+    json(&Refund {
+        out_trade_no: &request.out_trade_no,
+        refund_amount: request.amount.major_text(),
+        out_request_no: &request.refund_no,
+        refund_reason: reason.filter(|reason| !reason.is_empty()),
+    })
+}
+
+/// The content of the question what became of a refund, as JSON. The time of a refund is told only if it is asked for.
+pub(super) fn refund_query(out_trade_no: &str, refund_no: &str) -> Result<String, Unsendable> {
+    number(out_trade_no)?;
+    rule("out_request_no", is_request_number(refund_no))?;
+    json(&RefundQuery { out_trade_no, out_request_no: refund_no, query_options: ["gmt_refund_pay"] })
 }
 
 /// The content of a query and of a close, as JSON.
@@ -67,7 +128,11 @@ pub(super) fn numbered(out_trade_no: &str) -> Result<String, Unsendable> {
 ///
 /// `&`, `=` and `/` become their full-width forms, control characters blanks. Empty if nothing readable is left.
 pub fn subject(text: &str) -> String {
-    let safe = text.chars().take(SUBJECT_LIMIT).map(|character| match character {
+    sendable(text, SUBJECT_LIMIT)
+}
+
+fn sendable(text: &str, limit: usize) -> String {
+    let safe = text.chars().take(limit).map(|character| match character {
         '&' => '＆',
         '=' => '＝',
         '/' => '／',
@@ -82,15 +147,20 @@ fn is_subject(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= SUBJECT_LIMIT && text.chars().all(is_allowed)
 }
 
-fn is_notify_url(text: &str) -> bool {
+fn is_url(text: &str) -> bool {
     let has_scheme = text.starts_with("https://") || text.starts_with("http://");
-    has_scheme && text.len() <= NOTIFY_URL_LIMIT && text.bytes().all(|byte| byte.is_ascii_graphic())
+    has_scheme && text.len() <= URL_LIMIT && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn number(out_trade_no: &str) -> Result<(), Unsendable> {
     let is_number =
         (1..=NUMBER_LIMIT).contains(&out_trade_no.len()) && out_trade_no.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     rule("out_trade_no", is_number)
+}
+
+fn is_request_number(refund_no: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=NUMBER_LIMIT).contains(&refund_no.len()) && refund_no.bytes().all(is_allowed)
 }
 
 fn amount(amount: Money) -> Result<(), Unsendable> {

@@ -15,6 +15,10 @@ const STATES: [&str; 6] = [
     "TRADE_HAS_CLOSE",
 ];
 
+/// The business failures of a refund, without their prefix, that would meet every repeat: more than is left of the payment,
+/// or a part of it without a number.
+const FINAL_FOR_REFUNDS: [&str; 3] = ["REASON_TRADE_REFUND_FEE_ERR", "REFUND_AMT_NOT_EQUAL_TOTAL", "REFUND_FEE_ERROR"];
+
 /// What a verified answer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -26,6 +30,10 @@ pub(super) enum Outcome {
     StateForbids,
     /// Understood and refused, with Alipay's word for why.
     Refused(String),
+    /// The refund is refused for good, with Alipay's word for why.
+    RefundFailed(String),
+    /// The refund is not made, and a person must act before it can be, with Alipay's word for why.
+    RefundNeedsOperator(String),
     /// Alipay could not do its work now: nobody knows what became of the call.
     Unavailable(String),
     /// Alipay works, and what it says leaves open what became of the call.
@@ -55,14 +63,20 @@ impl Outcome {
         match (name, operation) {
             ("SYSTEM_ERROR", _) => Self::Unavailable(word),
             (name, _) if name.contains("unknow") => Self::Unavailable(word),
-            ("TRADE_NOT_EXIST", Operation::Query | Operation::Close) => Self::Absent,
+            ("TRADE_NOT_EXIST", Operation::Query | Operation::Close | Operation::QueryRefund) => Self::Absent,
+            // Nothing is said.
+            ("", _) => Self::Open(word),
+            (name, Operation::Refund) if FINAL_FOR_REFUNDS.contains(&name) => Self::RefundFailed(word),
+            // The contract, the balance, the payment's state, the number used with another amount, or a word that is not
+            // listed: only a listed word is taken for the last one, so a person looks at all the others.
+            (_, Operation::Refund) => Self::RefundNeedsOperator(word),
             (_, Operation::Close) if is_about_state => Self::StateForbids,
             // The number was closed before it could be paid, so it can never be: the next number may.
             ("TRADE_HAS_CLOSE", Operation::Precreate) => Self::Refused(word),
             // The number has a past that only a query tells.
-            (_, Operation::Precreate | Operation::Query) if is_about_state => Self::Open(word),
-            // Nothing is said, or not what was asked, or the number's first code was lost on the way to us.
-            ("" | "TRADE_NOT_EXIST" | "APPLY_PC_MERCHANT_CODE_ERROR", _) => Self::Open(word),
+            (_, Operation::Precreate | Operation::Query | Operation::QueryRefund) if is_about_state => Self::Open(word),
+            // Not what was asked, or the number's first code was lost on the way to us.
+            ("TRADE_NOT_EXIST" | "APPLY_PC_MERCHANT_CODE_ERROR", _) => Self::Open(word),
             // Any other business failure was understood and not done. Taking one that is not listed for a refusal is safe
             // here: no refusal says that money came or did not come.
             _ => Self::Refused(word),

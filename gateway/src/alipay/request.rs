@@ -12,7 +12,7 @@ use super::keys::{ApplicationKey, SigningFailed};
 pub(super) const SIGN_TYPE: &str = "RSA2";
 
 /// The member that stands in the body.
-const BIZ_CONTENT: &str = "biz_content";
+pub(super) const BIZ_CONTENT: &str = "biz_content";
 
 /// A request as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

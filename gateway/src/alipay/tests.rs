@@ -56,6 +56,13 @@ pub(super) struct Canned {
     sent: Mutex<Vec<Request>>,
 }
 
+impl Canned {
+    /// Everything that was sent so far.
+    pub(super) fn sent(&self) -> Vec<Request> {
+        self.sent.lock().unwrap().clone()
+    }
+}
+
 #[async_trait]
 impl Transport for Arc<Canned> {
     async fn send(&self, request: Request) -> Result<HttpAnswer, TransportError> {
@@ -77,7 +84,7 @@ pub(super) fn http_answer(body: impl Into<Vec<u8>>) -> HttpAnswer {
     HttpAnswer { status: 200, date: None, body: body.into() }
 }
 
-fn with_node(operation: Operation, node: &str) -> AlipayGateway {
+pub(super) fn with_node(operation: Operation, node: &str) -> AlipayGateway {
     answering(&settings(), Ok(http_answer(signed_answer(method(operation), node)))).0
 }
 
@@ -104,17 +111,17 @@ async fn closed(node: &str) -> Result<Closed, GatewayError> {
     with_node(Operation::Close, node).close(NUMBER).await
 }
 
-fn failed(sub_code: &str) -> String {
+pub(super) fn failed(sub_code: &str) -> String {
     format!(r#"{{"code":"40004","msg":"Business Failed","sub_code":"{sub_code}"}}"#)
 }
 
 /// A query's answer with these members after the number.
-fn found(members: &str) -> String {
+pub(super) fn found(members: &str) -> String {
     format!(r#"{{"code":"10000","msg":"Success","out_trade_no":"{NUMBER}"{members}}}"#)
 }
 
 #[track_caller]
-fn assert_refused<T: fmt::Debug>(result: Result<T, GatewayError>, expected: &str) {
+pub(super) fn assert_refused<T: fmt::Debug>(result: Result<T, GatewayError>, expected: &str) {
     match result {
         Err(GatewayError::Refused { code, channel: Channel::AlipayQr, .. }) => assert_eq!(code, expected),
         other => panic!("{other:?} instead of refused {expected}"),
@@ -123,7 +130,7 @@ fn assert_refused<T: fmt::Debug>(result: Result<T, GatewayError>, expected: &str
 
 /// The message of the source of an `Unknown`.
 #[track_caller]
-fn unknown_because<T: fmt::Debug>(result: Result<T, GatewayError>) -> String {
+pub(super) fn unknown_because<T: fmt::Debug>(result: Result<T, GatewayError>) -> String {
     match result {
         Err(GatewayError::Unknown { source, channel: Channel::AlipayQr, .. }) => source.to_string(),
         other => panic!("{other:?} instead of unknown"),
@@ -131,7 +138,7 @@ fn unknown_because<T: fmt::Debug>(result: Result<T, GatewayError>) -> String {
 }
 
 #[track_caller]
-fn assert_inconclusive<T: fmt::Debug>(result: Result<T, GatewayError>, expected: &str) {
+pub(super) fn assert_inconclusive<T: fmt::Debug>(result: Result<T, GatewayError>, expected: &str) {
     match result {
         Err(GatewayError::Unknown { source, .. }) => {
             assert_eq!(source.downcast_ref::<Inconclusive>().map(|open| open.code.as_str()), Some(expected));

@@ -56,6 +56,23 @@ impl Gateway for Scripted {
         self.answer(Operation::Close).await.map(|()| Closed::Done)
     }
 
+    async fn refund(&self, _: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.answer(Operation::Refund).await.map(|()| RefundState::Processing)
+    }
+
+    async fn query_refund(&self, _: &str, _: &str) -> Result<RefundState, GatewayError> {
+        self.answer(Operation::QueryRefund).await.map(|()| RefundState::NotFound)
+    }
+
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
+        // An unknown here must not count: no call was made.
+        let channel = Channel::AlipayPage;
+        match request.subject.as_str() {
+            "" => Err(GatewayError::Unknown { channel, operation: Operation::Form, source: Box::new(NoRoute) }),
+            _ => Ok(PaymentForm { action: "a".to_owned(), fields: Vec::new() }),
+        }
+    }
+
     fn read_notification(&self, _: &RawNotification, _: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
         Err(NotificationRefusal::UnknownOrder)
     }
@@ -221,4 +238,48 @@ async fn a_limit_of_none_opens_at_the_first_failure() {
     assert!(!setup.breaker.available());
     assert!(format!("{:?}", setup.breaker).contains("Open"));
     assert_eq!(BreakerConfig::default(), BreakerConfig { failures_to_open: 5, open_for: TimeDelta::seconds(15) });
+}
+
+fn refund_request() -> RefundRequest {
+    let amount = domain::Money::new(1, domain::Currency::Cny).unwrap();
+    RefundRequest { out_trade_no: "1".to_owned(), refund_no: "R1".to_owned(), amount, total: amount, reason: None }
+}
+
+fn form_request(subject: &str) -> FormRequest {
+    FormRequest {
+        out_trade_no: "1".to_owned(),
+        amount: domain::Money::new(1, domain::Currency::Cny).unwrap(),
+        subject: subject.to_owned(),
+        product_code: "P".to_owned(),
+        time_expire: DateTime::UNIX_EPOCH,
+        notify_url: String::new(),
+        return_url: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn refunds_are_guarded_as_every_call_is() {
+    let setup = setup(&[Answer::None, Answer::None, Answer::None, Answer::Good]);
+    let _ = setup.breaker.refund(&refund_request()).await;
+    let _ = setup.breaker.query_refund("1", "R1").await;
+    let _ = setup.breaker.refund(&refund_request()).await;
+    assert!(!setup.breaker.available());
+    assert!(is_circuit_open(&setup.breaker.refund(&refund_request()).await));
+    assert!(is_circuit_open(&setup.breaker.query_refund("1", "R1").await));
+    assert_eq!(setup.calls(), 3);
+    setup.pass_the_while();
+    assert_eq!(setup.breaker.refund(&refund_request()).await.unwrap(), RefundState::Processing);
+    assert!(setup.breaker.available());
+}
+
+#[tokio::test]
+async fn a_form_neither_opens_it_nor_is_held_up_by_it() {
+    let setup = setup(&[Answer::None, Answer::None, Answer::None]);
+    for _ in 0..10 {
+        assert!(!is_circuit_open(&setup.breaker.form(&form_request(""))));
+    }
+    assert!(setup.breaker.available());
+    setup.query(3).await;
+    assert!(!setup.breaker.available());
+    assert!(setup.breaker.form(&form_request("course")).is_ok());
 }

@@ -128,6 +128,12 @@ pub(super) fn notify_id(now: DateTime<Utc>) -> String {
     format!("{day}00222{time}{}", random_digits(15))
 }
 
+/// A new number of a refund that was made on Alipay's website: 30 digits that begin with the day in Beijing.
+pub(crate) fn refund_no(now: DateTime<Utc>) -> String {
+    let (day, time) = beijing::digits(now);
+    format!("{day}{time}{}", random_digits(16))
+}
+
 fn random_digits(count: usize) -> String {
     let mut random = rand::rng();
     (0..count).map(|_| char::from(random.random_range(b'0'..=b'9'))).collect()
@@ -175,7 +181,7 @@ pub(super) mod tests {
     #[test]
     fn numbers_have_alipays_length_and_begin_with_beijings_day() {
         let now = "2026-03-05T23:08:09Z".parse().unwrap();
-        assert_eq!((trade_no(now).len(), notify_id(now).len()), (28, 34));
+        assert_eq!((trade_no(now).len(), notify_id(now).len(), refund_no(now).len()), (28, 34, 30));
         assert!(trade_no(now).starts_with("20260306") && notify_id(now).starts_with("2026030600222070809"));
         assert_ne!(trade_no(now), trade_no(now));
     }

@@ -22,6 +22,11 @@ impl Refusal {
         Self::new("ACQ.INVALID_PARAMETER", format!("参数无效：{member} {why}"))
     }
 
+    /// The number is known with another content.
+    pub(super) fn other_content() -> Self {
+        Self::new("ACQ.CONTEXT_INCONSISTENT", "交易信息被篡改")
+    }
+
     pub(super) fn trade_not_exist() -> Self {
         Self::new("ACQ.TRADE_NOT_EXIST", "交易不存在")
     }

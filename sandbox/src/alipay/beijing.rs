@@ -16,6 +16,11 @@ pub(super) fn text(at: DateTime<Utc>) -> String {
     at.with_timezone(&beijing()).format(TIME).to_string()
 }
 
+/// The text of a time with its milliseconds, as refunds have it.
+pub(super) fn fine_text(at: DateTime<Utc>) -> String {
+    at.with_timezone(&beijing()).format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
 /// The time that a text names; none if it has another form or names no time.
 pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
     if text.len() != TIME_LENGTH {
@@ -48,6 +53,7 @@ mod tests {
     #[test]
     fn times_are_written_and_read_in_beijing() {
         assert_eq!(text(at("2026-03-05T06:08:09.999Z")), "2026-03-05 14:08:09");
+        assert_eq!(fine_text(at("2026-03-05T06:08:09.0349Z")), "2026-03-05 14:08:09.034");
         assert_eq!(parse("2026-03-05 14:08:09"), Some(at("2026-03-05T06:08:09Z")));
         assert_eq!(parse("2024-02-29 00:00:00"), Some(at("2024-02-28T16:00:00Z")));
     }

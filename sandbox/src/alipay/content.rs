@@ -4,6 +4,7 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::answer::Refusal;
 use super::request::Turned;
 
 /// A text, or a number exactly as it was written, so that an amount never passes through a float.
@@ -32,11 +33,24 @@ pub(super) fn read<T: DeserializeOwned>(biz_content: &str) -> Result<T, Turned> 
     serde_json::from_str(biz_content).map_err(|_| Turned::invalid("isv.illegal-json", "业务参数不是合法的 JSON 对象"))
 }
 
+/// A member's text that must be given.
+pub(super) fn required(member: &str, value: Option<Scalar>, most: usize) -> Result<String, Refusal> {
+    optional(member, value, most)?.ok_or_else(|| Refusal::invalid(member, "不能为空"))
+}
+
+/// A member's text of at most so many characters, if it is given.
+pub(super) fn optional(member: &str, value: Option<Scalar>, most: usize) -> Result<Option<String>, Refusal> {
+    match text(value) {
+        Some(text) if text.chars().count() > most => Err(Refusal::invalid(member, "过长")),
+        text => Ok(text),
+    }
+}
+
 /// How a call names the trade it is about.
 #[derive(Debug, Deserialize)]
 pub(super) struct TradeName {
-    out_trade_no: Option<Scalar>,
-    trade_no: Option<Scalar>,
+    pub(super) out_trade_no: Option<Scalar>,
+    pub(super) trade_no: Option<Scalar>,
 }
 
 /// The number by which a trade is looked up; the channel's own wins.

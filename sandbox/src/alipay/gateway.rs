@@ -14,29 +14,34 @@ use futures_util::stream;
 use super::answer::{self, Refusal, Unsuccessful};
 use super::charset::Charset;
 use super::request::{self, Call, Method, Turned};
-use super::{REQUEST_LIMIT, close, precreate, query, signature};
+use super::{REQUEST_LIMIT, close, page, precreate, query, refund, signature};
 use crate::fault::Fault;
 use crate::trade::Wallet;
 use crate::{Sandbox, SandboxError};
 
-/// `POST /sandbox/alipay/gateway.do` (or GET): status 200 always, as the real one.
+/// `POST /sandbox/alipay/gateway.do` (or GET): status 200 always, as the real one, but for a browser that is led on.
 pub(super) async fn gateway(
     State(sandbox): State<Arc<Sandbox>>,
     RawQuery(query): RawQuery,
     RawBody(body): RawBody<REQUEST_LIMIT>,
 ) -> Response {
     match request::read(sandbox.alipay(), query.unwrap_or_default().as_bytes(), &body) {
+        Ok(call) if call.method == Method::PagePay => page::open(&sandbox, &call).await,
         Ok(call) => answer_call(&sandbox, call).await,
         Err((method, turned)) => {
             tracing::info!(alipay.sub_code = turned.sub_code, "the sandbox's Alipay turned a call away");
-            turned_away(method, &turned)
+            if method == Some(Method::PagePay) { page::turned_away(&turned) } else { turned_away(method, &turned) }
         }
     }
 }
 
 async fn answer_call(sandbox: &Sandbox, call: Call) -> Response {
     let (method, charset) = (call.method, call.charset);
-    let fault = match sandbox.take_fault(Wallet::Alipay, method.operation()).await {
+    let fault = match method.operation() {
+        None => Ok(None),
+        Some(operation) => sandbox.take_fault(Wallet::Alipay, operation).await,
+    };
+    let fault = match fault {
         Ok(fault) => fault,
         Err(error) => return signed(sandbox, method, charset, node_of(Err(error.into()))).await,
     };
@@ -64,6 +69,10 @@ async fn done(sandbox: &Sandbox, call: Call) -> Result<String, Turned> {
         Method::Precreate => precreate::precreate(sandbox, &call, super::content::read(&call.biz_content)?).await,
         Method::Query => query::query(sandbox, super::content::read(&call.biz_content)?).await,
         Method::Close => close::close(sandbox, super::content::read(&call.biz_content)?).await,
+        Method::Refund => refund::refund(sandbox, super::content::read(&call.biz_content)?).await,
+        Method::QueryRefund => refund::query(sandbox, super::content::read(&call.biz_content)?).await,
+        // A browser's call has a page for an answer and does not come here.
+        Method::PagePay => return Err(Turned::invalid("isv.invalid-method", "不存在的方法名")),
     };
     Ok(node_of(outcome))
 }

@@ -9,6 +9,7 @@ use super::form::{self, Members};
 use super::{beijing, signature, trade_status};
 use crate::SandboxError;
 use crate::notification::Message;
+use crate::refund::Refund;
 use crate::trade::Trade;
 
 /// The one buyer of the sandbox.
@@ -35,11 +36,18 @@ struct Fund<'a> {
 /// Writes and signs the notification of a trade as it stands at `now`. Takes milliseconds of the processor.
 ///
 /// A trade that no buyer has come to has no notification: its `trade_no` and state are then left out.
-pub(crate) fn compose(account: &Account, trade: &Trade, now: DateTime<Utc>, signer: Signer) -> Result<Message, SandboxError> {
+pub(crate) fn compose(
+    account: &Account,
+    trade: &Trade,
+    refund: Option<&Refund>,
+    now: DateTime<Utc>,
+    signer: Signer,
+) -> Result<Message, SandboxError> {
     let charset = Charset::parse(&trade.charset).unwrap_or(Charset::Utf8);
     let notify_id = notify_id(now);
     let mut members = Members::new();
-    for (name, text) in texts(account, trade, now, &notify_id) {
+    let texts = texts(account, trade, now, &notify_id).into_iter().chain(refund.into_iter().flat_map(|refund| told(trade, refund)));
+    for (name, text) in texts {
         members.insert(name.to_owned(), charset.encode(&text));
     }
     members.insert("charset".to_owned(), charset.as_str().as_bytes().to_vec());
@@ -96,6 +104,17 @@ fn texts(account: &Account, trade: &Trade, now: DateTime<Utc>, notify_id: &str) 
     ];
     texts.extend(optional.into_iter().filter_map(|(name, text)| text.map(|text| (name, text))));
     texts
+}
+
+/// What a notification says beside the trade where it tells of a refund.
+fn told(trade: &Trade, refund: &Refund) -> [(&'static str, String); 4] {
+    [
+        ("gmt_refund", beijing::fine_text(refund.refunded_at)),
+        ("out_biz_no", refund.request_no.clone()),
+        // The sum of all refunds so far.
+        ("refund_fee", trade.refunded.major_text()),
+        ("send_back_fee", refund.amount.major_text()),
+    ]
 }
 
 #[cfg(test)]

@@ -12,10 +12,14 @@ pub(super) enum Method {
     Precreate,
     Query,
     Close,
+    Refund,
+    QueryRefund,
+    /// Brought by a buyer's browser, not by the merchant's server.
+    PagePay,
 }
 
 impl Method {
-    const ALL: [Self; 3] = [Self::Precreate, Self::Query, Self::Close];
+    const ALL: [Self; 6] = [Self::Precreate, Self::Query, Self::Close, Self::Refund, Self::QueryRefund, Self::PagePay];
 
     /// The value of the member `method`.
     pub(super) fn as_str(self) -> &'static str {
@@ -23,6 +27,9 @@ impl Method {
             Self::Precreate => "alipay.trade.precreate",
             Self::Query => "alipay.trade.query",
             Self::Close => "alipay.trade.close",
+            Self::Refund => "alipay.trade.refund",
+            Self::QueryRefund => "alipay.trade.fastpay.refund.query",
+            Self::PagePay => "alipay.trade.page.pay",
         }
     }
 
@@ -30,12 +37,15 @@ impl Method {
         Self::ALL.into_iter().find(|method| method.as_str() == text)
     }
 
-    /// The word of the control routes for it.
-    pub(super) fn operation(self) -> Operation {
+    /// The word of the control routes for it; none for what no fault can hit.
+    pub(super) fn operation(self) -> Option<Operation> {
         match self {
-            Self::Precreate => Operation::Precreate,
-            Self::Query => Operation::Query,
-            Self::Close => Operation::Close,
+            Self::Precreate => Some(Operation::Precreate),
+            Self::Query => Some(Operation::Query),
+            Self::Close => Some(Operation::Close),
+            Self::Refund => Some(Operation::Refund),
+            Self::QueryRefund => Some(Operation::QueryRefund),
+            Self::PagePay => None,
         }
     }
 }
@@ -46,6 +56,7 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) charset: Charset,
     pub(super) notify_url: Option<String>,
+    pub(super) return_url: Option<String>,
     /// The business members, one JSON object as text.
     pub(super) biz_content: String,
 }
@@ -97,7 +108,7 @@ fn verified(account: &Account, members: &Members, method: Option<Method>) -> Res
     };
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let biz_content = filled(text("biz_content")?).ok_or(Turned::missing("isv.missing-biz-content", "缺少业务参数"))?;
-    Ok(Call { method, charset, notify_url: filled(text("notify_url")?), biz_content })
+    Ok(Call { method, charset, notify_url: filled(text("notify_url")?), return_url: filled(text("return_url")?), biz_content })
 }
 
 /// Checks the signature on the bytes as they came and answers the character set that they are in.

@@ -36,7 +36,8 @@ pub(super) struct Added {
 /// Adds a fault for the next `count` calls; earlier ones of the same operation come first. Without a channel it hits any.
 pub(super) async fn add(State(sandbox): State<Arc<Sandbox>>, Json(asked): Json<Asked>) -> Result<(StatusCode, Json<Added>), Problem> {
     let unknown = |field: &str, message: &str| Problem::invalid(field, field::UNKNOWN_VALUE, message);
-    let operation = Operation::parse(&asked.operation).ok_or_else(|| unknown("operation", "must be precreate, query or close"))?;
+    let operation = Operation::parse(&asked.operation)
+        .ok_or_else(|| unknown("operation", "must be precreate, query, close, refund or query_refund"))?;
     let fault = Fault::parse(&asked.fault).ok_or_else(|| unknown("fault", "must be refuse, timeout_before or timeout_after"))?;
     let wallet = match &asked.channel {
         None => None,

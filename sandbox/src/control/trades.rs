@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::problem;
 use crate::notification::Delivery;
 use crate::payment::{Notify, PayError};
+use crate::refund::Refund;
 use crate::trade::{Trade, Unpayable};
 use crate::{Sandbox, SandboxError, alipay};
 
@@ -30,9 +31,13 @@ pub(super) struct Shown {
     trade_status: Option<&'static str>,
     amount: i64,
     paid_amount: Option<i64>,
+    refunded_amount: i64,
+    refunds: Vec<ShownRefund>,
     currency: &'static str,
     subject: String,
+    product_code: String,
     notify_url: Option<String>,
+    return_url: Option<String>,
     cashier_url: String,
     coded_at: DateTime<Utc>,
     code_expires_at: DateTime<Utc>,
@@ -43,6 +48,13 @@ pub(super) struct Shown {
     /// The newest message that the channel itself signed, as it is or would be sent.
     notification: Option<String>,
     deliveries: Vec<ShownDelivery>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownRefund {
+    request_no: String,
+    amount: i64,
+    refunded_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,8 +106,9 @@ fn unpayable_problem(unpayable: Unpayable) -> Problem {
     Problem::new(Code::NotPayable).detail(detail).detail_zh(detail_zh)
 }
 
-async fn shown(sandbox: &Sandbox, trade: Trade) -> Result<Json<Shown>, SandboxError> {
+pub(super) async fn shown(sandbox: &Sandbox, trade: Trade) -> Result<Json<Shown>, SandboxError> {
     let deliveries = sandbox.store().deliveries(&trade).await?;
+    let refunds = sandbox.store().refunds(&trade).await?;
     let now = sandbox.now();
     let standing = trade.standing(now);
     let notification = deliveries.iter().rev().find(|delivery| delivery.is_genuine).map(|delivery| delivery.body.clone());
@@ -105,13 +118,17 @@ async fn shown(sandbox: &Sandbox, trade: Trade) -> Result<Json<Shown>, SandboxEr
         trade_status: alipay::trade_status(standing),
         amount: trade.amount.amount_minor(),
         paid_amount: trade.paid_amount.map(domain::Money::amount_minor),
+        refunded_amount: trade.refunded.amount_minor(),
+        refunds: refunds.into_iter().map(shown_refund).collect(),
         currency: trade.amount.currency().code(),
         cashier_url: sandbox.cashier_url(&trade.out_trade_no),
         closed_at: trade.ended_at(now),
         out_trade_no: trade.out_trade_no,
         trade_no: trade.trade_no,
         subject: trade.subject,
+        product_code: trade.product_code,
         notify_url: trade.notify_url,
+        return_url: trade.return_url,
         coded_at: trade.coded_at,
         code_expires_at: trade.code_expires_at,
         expires_at: trade.expires_at,
@@ -120,6 +137,10 @@ async fn shown(sandbox: &Sandbox, trade: Trade) -> Result<Json<Shown>, SandboxEr
         notification,
         deliveries: deliveries.into_iter().map(shown_delivery).collect(),
     }))
+}
+
+fn shown_refund(refund: Refund) -> ShownRefund {
+    ShownRefund { request_no: refund.request_no, amount: refund.amount.amount_minor(), refunded_at: refund.refunded_at }
 }
 
 fn shown_delivery(delivery: Delivery) -> ShownDelivery {

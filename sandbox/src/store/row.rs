@@ -30,11 +30,14 @@ pub(super) struct TradeRow {
     revision: i64,
     amount_minor: i64,
     paid_amount_minor: Option<i64>,
+    refunded_minor: i64,
+    product_code: String,
     subject: String,
     body: Option<String>,
     passback_params: Option<String>,
     charset: String,
     notify_url: Option<String>,
+    return_url: Option<String>,
     coded_at: Time,
     code_expires_at: Time,
     expires_at: Option<Time>,
@@ -42,6 +45,7 @@ pub(super) struct TradeRow {
     scanned_at: Option<Time>,
     paid_at: Option<Time>,
     closed_at: Option<Time>,
+    refunded_at: Option<Time>,
 }
 
 impl TradeRow {
@@ -55,11 +59,14 @@ impl TradeRow {
             revision: self.revision,
             amount: money(self.amount_minor)?,
             paid_amount: self.paid_amount_minor.map(money).transpose()?,
+            refunded: money(self.refunded_minor)?,
+            product_code: self.product_code,
             subject: self.subject,
             body: self.body,
             passback_params: self.passback_params,
             charset: self.charset,
             notify_url: self.notify_url,
+            return_url: self.return_url,
             coded_at: self.coded_at.0,
             code_expires_at: self.code_expires_at.0,
             expires_at: at(self.expires_at),
@@ -67,6 +74,7 @@ impl TradeRow {
             scanned_at: at(self.scanned_at),
             paid_at: at(self.paid_at),
             closed_at: at(self.closed_at),
+            refunded_at: at(self.refunded_at),
         })
     }
 }

@@ -90,7 +90,7 @@ async fn bad_input_is_refused_by_name() {
     let clock = |value: Value| ("/sandbox/clock", json!({"advance_ms": value}), "advance_ms".to_owned());
     let pay = |value: Value| ("/sandbox/trades/1001/pay", json!({"notify": value}), "notify".to_owned());
     let cases = [
-        fault("operation", json!("refund")),
+        fault("operation", json!("transfer")),
         fault("operation", Value::Null),
         fault("fault", json!("explode")),
         fault("channel", json!("wechat_native")),

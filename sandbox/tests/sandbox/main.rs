@@ -7,5 +7,7 @@ mod control;
 mod faults;
 mod gateway;
 mod notifications;
+mod pages;
+mod refunds;
 mod restart;
 mod world;

@@ -166,6 +166,17 @@ impl World {
         self.call("alipay.trade.close", &json!({"out_trade_no": out_trade_no}), None).await
     }
 
+    /// Gives an amount in yuan back under a number.
+    pub(crate) async fn refund(&self, out_trade_no: &str, request_no: &str, yuan: &str) -> Answer {
+        let content = json!({"out_trade_no": out_trade_no, "refund_amount": yuan, "out_request_no": request_no, "refund_reason": "退"});
+        self.call("alipay.trade.refund", &content, None).await
+    }
+
+    pub(crate) async fn query_refund(&self, out_trade_no: &str, request_no: &str) -> Answer {
+        let content = json!({"out_trade_no": out_trade_no, "out_request_no": request_no, "query_options": ["gmt_refund_pay"]});
+        self.call("alipay.trade.fastpay.refund.query", &content, None).await
+    }
+
     pub(crate) async fn call(&self, method: &str, content: &Value, notify_url: Option<&str>) -> Answer {
         self.try_call(method, content, notify_url).await.unwrap()
     }
@@ -179,10 +190,22 @@ impl World {
 
     /// The members of a signed call, sorted.
     pub(crate) fn members(&self, method: &str, content: &Value, notify_url: Option<&str>) -> Vec<(String, String)> {
+        self.members_with(method, content, notify_url, None)
+    }
+
+    /// The members of a signed form for a browser, sorted.
+    pub(crate) fn members_with(
+        &self,
+        method: &str,
+        content: &Value,
+        notify_url: Option<&str>,
+        return_url: Option<&str>,
+    ) -> Vec<(String, String)> {
         let content = content.to_string();
         let mut members =
             vec![("app_id", self.credentials.app_id.as_str()), ("biz_content", &content), ("charset", "utf-8"), ("method", method)];
         members.extend(notify_url.map(|url| ("notify_url", url)));
+        members.extend(return_url.map(|url| ("return_url", url)));
         members.extend([("sign_type", "RSA2"), ("timestamp", "2026-03-05 14:08:09"), ("version", "1.0")]);
         let mut members: Vec<(String, String)> = members.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let text = canonical(&members);

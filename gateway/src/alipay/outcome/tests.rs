@@ -1,9 +1,9 @@
 use super::*;
-use crate::Operation::{Close, Precreate, Query};
+use crate::Operation::{Close, Precreate, Query, QueryRefund, Refund};
 use crate::alipay::keys::{AlipayKeys, ApplicationKey};
 use crate::alipay::tests::{key_text, signed_answer};
 
-const ALL: [Operation; 3] = [Precreate, Query, Close];
+const ALL: [Operation; 5] = [Precreate, Query, Close, Refund, QueryRefund];
 
 fn keys() -> AlipayKeys {
     let application = ApplicationKey::read(&key_text("alipay_app_private_pkcs8.pem")).unwrap();
@@ -70,6 +70,8 @@ fn an_absent_payment_is_absent_only_where_one_was_asked_for() {
     for sub_code in ["ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST", "AQC.TRADE_NOT_EXIST"] {
         assert_eq!(business(Query, sub_code), Outcome::Absent);
         assert_eq!(business(Close, sub_code), Outcome::Absent);
+        assert_eq!(business(QueryRefund, sub_code), Outcome::Absent);
+        assert_eq!(business(Refund, sub_code), Outcome::RefundNeedsOperator(sub_code.to_owned()));
         assert_eq!(business(Precreate, sub_code), Outcome::Open(sub_code.to_owned()));
     }
 }
@@ -81,6 +83,7 @@ fn a_state_forbids_a_close_and_leaves_the_rest_open() {
         assert_eq!(business(Close, &sub_code), Outcome::StateForbids);
         assert_eq!(business(Precreate, &sub_code), Outcome::Open(sub_code.clone()));
         assert_eq!(business(Query, &sub_code), Outcome::Open(sub_code.clone()));
+        assert_eq!(business(QueryRefund, &sub_code), Outcome::Open(sub_code.clone()));
     }
     assert_eq!(business(Close, "ACQ.TRADE_HAS_CLOSE"), Outcome::StateForbids);
     assert_eq!(business(Query, "ACQ.TRADE_HAS_CLOSE"), Outcome::Open("ACQ.TRADE_HAS_CLOSE".to_owned()));
@@ -109,9 +112,44 @@ fn every_other_business_failure_is_a_refusal() {
         "NOW_TIME_AFTER_EXPIRE_TIME_ERROR",
         "SOMETHING_NEW",
     ] {
-        for operation in ALL {
+        for operation in [Precreate, Query, Close, QueryRefund] {
             let sub_code = format!("ACQ.{name}");
             assert_eq!(business(operation, &sub_code), Outcome::Refused(sub_code.clone()));
         }
+    }
+}
+
+#[test]
+fn a_refund_that_would_meet_the_same_answer_again_has_failed() {
+    for name in ["REASON_TRADE_REFUND_FEE_ERR", "REFUND_AMT_NOT_EQUAL_TOTAL", "REFUND_FEE_ERROR"] {
+        for sub_code in [format!("ACQ.{name}"), name.to_owned()] {
+            assert_eq!(business(Refund, &sub_code), Outcome::RefundFailed(sub_code.clone()));
+        }
+    }
+}
+
+#[test]
+fn every_other_refusal_of_a_refund_needs_a_person() {
+    for name in [
+        "SELLER_BALANCE_NOT_ENOUGH",
+        "DISCORDANT_REPEAT_REQUEST",
+        "TRADE_HAS_FINISHED",
+        "TRADE_HAS_CLOSE",
+        "TRADE_STATUS_ERROR",
+        "REASON_TRADE_STATUS_INVALID",
+        "REASON_ILLEGAL_STATUS",
+        "TRADE_NOT_ALLOW_REFUND",
+        "NOT_ALLOW_PARTIAL_REFUND",
+        "ONLINE_TRADE_VOUCHER_NOT_ALLOW_REFUND",
+        "REASON_TRADE_BEEN_FREEZEN",
+        "USER_NOT_MATCH_ERR",
+        "REFUNDALLOC_UNAUTH_LIMIT",
+        "INVALID_PARAMETER",
+        "ACCESS_FORBIDDEN",
+        "PARTNER_ERROR",
+        "SOMETHING_NEW",
+    ] {
+        let sub_code = format!("ACQ.{name}");
+        assert_eq!(business(Refund, &sub_code), Outcome::RefundNeedsOperator(sub_code.clone()));
     }
 }

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use domain::{Currency, Money};
+
+use super::super::content;
 use super::super::form::Form;
 use super::super::keys::ApplicationKey;
 use super::super::request::{canonical, signed};
 use super::{cases, file};
+use crate::RefundRequest;
 
 #[test]
 fn requests_are_signed_as_by_every_other_implementation() {
@@ -28,6 +32,25 @@ fn requests_are_signed_as_by_every_other_implementation() {
         assert_eq!(sent, filled.chain([("sign", sign.as_str())]).collect(), "{}", case.name);
         case.assert_all_read();
     }
+}
+
+#[test]
+fn refunds_are_written_as_every_other_implementation_writes_them() {
+    let fen = |amount_minor| Money::new(amount_minor, Currency::Cny).unwrap();
+    let content = |name: &str| {
+        let mut case = cases("request_sign").into_iter().find(|case| case.name == name).unwrap();
+        case.input.texts("params").remove("biz_content").unwrap()
+    };
+    let request = RefundRequest {
+        out_trade_no: "SO20260305140809000123".to_owned(),
+        refund_no: "RF-0001".to_owned(),
+        amount: fen(3_000),
+        total: fen(19_900),
+        reason: Some("正常退款".to_owned()),
+    };
+    assert_eq!(content::refund(&request).unwrap(), content("request_refund_partial"));
+    let query = content::refund_query(&request.out_trade_no, &request.refund_no);
+    assert_eq!(query.unwrap(), content("request_refund_query"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn verifies(key: &VerifyingKey<Sha256>, members: &Members) -> bool {
 #[test]
 fn a_payment_is_told_with_every_member_and_alipays_signature() {
     let account = account();
-    let message = compose(&account, &paid(), at(6), Signer::Alipay).unwrap();
+    let message = compose(&account, &paid(), None, at(6), Signer::Alipay).unwrap();
     let members = read(&message);
     let text = |name: &str| str::from_utf8(&members[name]).unwrap();
     for (name, expected) in [
@@ -58,7 +58,7 @@ fn a_payment_is_told_with_every_member_and_alipays_signature() {
 #[test]
 fn a_forged_notice_differs_only_in_who_signed_it() {
     let account = account();
-    let members = read(&compose(&account, &paid(), at(6), Signer::Forger).unwrap());
+    let members = read(&compose(&account, &paid(), None, at(6), Signer::Forger).unwrap());
     assert!(!verifies(&account.platform_key.verifying_key(), &members));
     assert_eq!(members["trade_status"], b"TRADE_SUCCESS");
 }
@@ -67,7 +67,7 @@ fn a_forged_notice_differs_only_in_who_signed_it() {
 fn a_wrong_amount_is_what_is_signed() {
     let account = account();
     let trade = Trade { paid_amount: Some(Money::new(19_901, Currency::Cny).unwrap()), ..paid() };
-    let members = read(&compose(&account, &trade, at(6), Signer::Alipay).unwrap());
+    let members = read(&compose(&account, &trade, None, at(6), Signer::Alipay).unwrap());
     assert_eq!((&members["total_amount"], &members["receipt_amount"]), (&b"199.01".to_vec(), &b"199.01".to_vec()));
     assert!(verifies(&account.platform_key.verifying_key(), &members));
 }
@@ -76,7 +76,7 @@ fn a_wrong_amount_is_what_is_signed() {
 fn a_merchant_who_speaks_gbk_is_told_in_gbk() {
     let account = account();
     let trade = Trade { charset: "GBK".to_owned(), subject: "书".to_owned(), ..paid() };
-    let message = compose(&account, &trade, at(6), Signer::Alipay).unwrap();
+    let message = compose(&account, &trade, None, at(6), Signer::Alipay).unwrap();
     assert_eq!(message.content_type, "application/x-www-form-urlencoded; charset=GBK");
     let members = read(&message);
     assert_eq!((&members["subject"], &members["charset"]), (&vec![0xca, 0xe9], &b"GBK".to_vec()));

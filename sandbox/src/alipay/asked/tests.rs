@@ -15,7 +15,7 @@ fn good() -> Value {
 fn with(member: &str, value: Value) -> Result<Trade, Refusal> {
     let mut content = good();
     content[member] = value;
-    asked(content::read(&content.to_string()).unwrap(), at(0))
+    asked(content::read(&content.to_string()).unwrap(), &SCANNED, at(0))
 }
 
 fn refused(member: &str, value: Value) -> &'static str {
@@ -85,7 +85,7 @@ fn an_absolute_expiry_ends_the_code_and_wins_over_a_relative_one() {
     let mut content = good();
     content["time_expire"] = json!(beijing::text(at(1_800)));
     content["timeout_express"] = json!("90m");
-    let trade = asked(content::read(&content.to_string()).unwrap(), at(0)).unwrap();
+    let trade = asked(content::read(&content.to_string()).unwrap(), &SCANNED, at(0)).unwrap();
     assert_eq!((trade.expires_at, trade.code_expires_at), (Some(at(1_800)), at(1_800)));
     let late = with("time_expire", json!(beijing::text(at(86_400)))).unwrap();
     assert_eq!((late.expires_at, late.code_expires_at), (Some(at(86_400)), at(7_200)));
@@ -118,18 +118,15 @@ fn a_relative_expiry_runs_from_the_scan() {
 }
 
 #[test]
-fn a_second_code_for_a_number_is_refused_with_the_reason() {
-    let known = with("body", Value::Null).unwrap();
-    let number = || "1".to_owned();
-    let other = Trade { subject: "another".to_owned(), ..known.clone() };
-    let paid = known.paid(at(5), number, known.amount).unwrap();
-    let closed = known.scanned(at(5), number).unwrap().closed(at(6)).unwrap();
-    for (known, asked, expected) in [
-        (&known, &known, "ACQ.APPLY_PC_MERCHANT_CODE_ERROR"),
-        (&known, &other, "ACQ.CONTEXT_INCONSISTENT"),
-        (&paid, &known, "ACQ.TRADE_HAS_SUCCESS"),
-        (&closed, &known, "ACQ.TRADE_HAS_CLOSE"),
-    ] {
-        assert_eq!(repeated(known, asked, at(10)).sub_code, expected);
+fn a_page_is_another_product_with_another_time() {
+    let content = |product: &str| {
+        let mut content = good();
+        content["product_code"] = json!(product);
+        content::read(&content.to_string()).unwrap()
+    };
+    let trade = asked(content("FAST_INSTANT_TRADE_PAY"), &PAGE, at(0)).unwrap();
+    assert_eq!((trade.product_code.as_str(), trade.life), ("FAST_INSTANT_TRADE_PAY", TimeDelta::days(15)));
+    for (product, code) in [(&PAGE, "QR_CODE_OFFLINE"), (&PAGE, "QUICK_WAP_WAY"), (&SCANNED, "FAST_INSTANT_TRADE_PAY")] {
+        assert_eq!(asked(content(code), product, at(0)).unwrap_err().sub_code, "ACQ.INVALID_PARAMETER", "{code}");
     }
 }
