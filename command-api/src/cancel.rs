@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
-use crate::handler::Context;
-use crate::pay_records::{at_revision, key_is_ours, owned, with_key};
+use crate::handler::{Context, Standing};
+use crate::pay_records::{key_is_ours, owned};
 use crate::service::Commands;
 use crate::streams;
 
@@ -39,24 +39,20 @@ impl Commands {
         let stream_id = streams::order(order_id);
         let standing = self.orders.load(&stream_id).await?;
         let order = owned(caller, &standing.state)?;
-        let used = key.and_then(|key| order.keys.get(&key.key_hash).map(|used| (key, used)));
-        let replayed = match used {
-            Some((key, used)) if used.request_hash != key.request_hash => return Err(CommandFailure::KeyReused),
-            used => used.is_some(),
-        };
-        if !replayed {
-            at_revision(&standing, if_match)?;
+        if let Some(key) = key.filter(|key| order.keys.contains_key(&key.key_hash)) {
+            key_is_ours(order, Some(key))?;
+            return cancelled(&self.when_key_was_used(&stream_id, key).await?, true);
         }
         let context = Context::of_caller(caller, correlation_id);
         let cancel = || OrderCommand::Cancel { reason: reason.clone() };
         let executed = self
             .orders
-            .execute(&stream_id, &context, |order| {
+            .execute_at(&stream_id, if_match, &context, |order| {
                 // A key that came with other content meanwhile must have no effect here.
                 if key_is_ours(order, key).is_err() {
                     return Ok(vec![]);
                 }
-                Ok::<_, OrderRejection>(with_key(Order::decide(order, cancel())?, order, key, None))
+                Order::decide(order, cancel())
             })
             .await?;
         key_is_ours(&executed.standing.state, key)?;
@@ -64,12 +60,12 @@ impl Commands {
             self.drive_closing(&context, &executed.standing.state).await?;
         }
         let standing = self.orders.load(&stream_id).await?;
-        match standing.state.status {
-            OrderStatus::Cancelled => Ok(Cancelled { is_proven: true, replayed, position: standing.position }),
-            OrderStatus::Closing => Ok(Cancelled { is_proven: false, replayed, position: standing.position }),
-            OrderStatus::Paid => Err(CommandFailure::Order(OrderRejection::AlreadyPaid)),
-            _ => Err(CommandFailure::Order(OrderRejection::Ended)),
+        let answer = cancelled(&standing, false)?;
+        if key.is_none() {
+            return Ok(answer);
         }
+        // Only now it is known what is answered; whoever dies before is asked again, and that adds nothing.
+        cancelled(&self.key_recorded(&stream_id, &context, key, None).await?, false)
     }
 
     /// Asks the channel of each live attempt whether it was paid, and closes it there if not. A channel that does not
@@ -87,7 +83,8 @@ impl Commands {
         Ok(())
     }
 
-    async fn close_at_channel(&self, context: &Context, pay_no: PayNo) -> Result<(), CommandFailure> {
+    /// Asks the channel about an attempt, and closes it there if it is unpaid.
+    pub(crate) async fn close_at_channel(&self, context: &Context, pay_no: PayNo) -> Result<(), CommandFailure> {
         let state = self.settle_by_query(context, pay_no).await?;
         if !matches!(state, TradeState::AwaitingBuyer { .. } | TradeState::NotFound) {
             return Ok(());
@@ -101,6 +98,16 @@ impl Commands {
             Closed::NotFound => Ok(()),
             Closed::StateForbids => self.settle_by_query(context, pay_no).await.map(|_| ()),
         }
+    }
+}
+
+fn cancelled(standing: &Standing<Order>, replayed: bool) -> Result<Cancelled, CommandFailure> {
+    let position = standing.position;
+    match standing.state.status {
+        OrderStatus::Cancelled => Ok(Cancelled { is_proven: true, replayed, position }),
+        OrderStatus::Closing => Ok(Cancelled { is_proven: false, replayed, position }),
+        OrderStatus::Paid => Err(CommandFailure::Order(OrderRejection::AlreadyPaid)),
+        _ => Err(CommandFailure::Order(OrderRejection::Ended)),
     }
 }
 

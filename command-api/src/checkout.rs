@@ -18,10 +18,10 @@ use futures_util::{Stream, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
 use crate::render;
-use crate::routes::{ApiState, attempt_answer, channel_word};
+use crate::routes::{ApiState, answer, attempt_answer, caller_key, channel_word};
 use crate::streams;
 
 /// The pages that these routes show. They are shells: what they show comes from the routes below.
@@ -69,6 +69,8 @@ pub(crate) async fn pay(State(api): State<ApiState>, Path(token): Path<String>, 
         (OrderStatus::AwaitingPayment, _) if payable || record.status == PayRecordStatus::Preparing => {
             Redirect::to(&checkout_path).into_response()
         }
+        // The checkout page says how it ended, and that it cannot be renewed.
+        (OrderStatus::Cancelled | OrderStatus::Closing, _) => Redirect::to(&checkout_path).into_response(),
         _ => api.pages.over(language, &checkout_path),
     })
 }
@@ -169,20 +171,27 @@ fn shown_record(order: &Order) -> Option<&PayRecord> {
     order.pay_records.iter().rev().find(shown).or_else(|| order.newest_pay_record())
 }
 
+/// The key of a command that came by a link. The link's order stands for the subject.
+fn key_of(headers: &HeaderMap, order_id: OrderId, command: &str, content: &str) -> Result<Option<CallerKey>, Problem> {
+    caller_key(headers, &format!("checkout-link:{order_id}"), &format!("POST /checkout/{command}"), content)
+}
+
 /// `POST /checkout/{token}/pay-records`
 pub(crate) async fn create_pay_record(
     State(api): State<ApiState>,
     Path(token): Path<String>,
     Correlation(correlation_id): Correlation,
+    headers: HeaderMap,
     Json(body): Json<ChannelBody>,
 ) -> Result<Response, Problem> {
     let order_id = opened(&api, &token)?;
+    let key = key_of(&headers, order_id, "pay-records", &body.channel)?;
     let channel = channel_word(&body.channel)?;
-    let attempted = api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, None, None, correlation_id).await?;
+    let attempted = api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, key.as_ref(), None, correlation_id).await?;
     attempt_answer(&api, &attempted)
 }
 
-/// `POST /checkout/{token}/sync`: asks the channel of every attempt that may still be paid.
+/// `POST /checkout/{token}/sync`: asks the channel of every attempt that may still be paid. Errors: no channel answers.
 pub(crate) async fn sync(
     State(api): State<ApiState>,
     Path(token): Path<String>,
@@ -192,27 +201,42 @@ pub(crate) async fn sync(
     let order_id = opened(&api, &token)?;
     let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
     let live = standing.state.pay_records.iter().filter(|record| record.is_live());
+    let (mut answered, mut failed) = (false, None);
     for pay_no in live.filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no) {
-        api.commands.sync_pay_record(&Caller::CheckoutLink, pay_no, None, None, correlation_id).await?;
+        match api.commands.sync_pay_record(&Caller::CheckoutLink, pay_no, None, None, correlation_id).await {
+            Ok(_) => answered = true,
+            Err(failure @ (CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. })) => failed = Some(failure),
+            Err(failure) => return Err(failure.into()),
+        }
     }
-    let (_, state) = load_state(&api, order_id).await?;
-    Ok(Json(state).into_response())
+    if let Some(failure) = failed.filter(|_| !answered) {
+        return Err(failure.into());
+    }
+    let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
+    Ok(answer(StatusCode::OK, state(&api, &standing.state)?, standing.position, false))
 }
 
-/// `POST /checkout/{token}/renew`: a fresh code for an order whose code is over.
+/// `POST /checkout/{token}/renew`: a fresh code for an order whose code is over; a new order for one that has expired.
 pub(crate) async fn renew(
     State(api): State<ApiState>,
     Path(token): Path<String>,
     Correlation(correlation_id): Correlation,
+    headers: HeaderMap,
     OptionalJson(_): OptionalJson<Nothing>,
 ) -> Result<Response, Problem> {
     let order_id = opened(&api, &token)?;
     let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
+    if standing.state.status == OrderStatus::Expired {
+        let renewed = api.commands.renew_expired(&standing.state, correlation_id).await?;
+        let body = json!({ "checkout_url": api.links.checkout_url(renewed.order_id) });
+        return Ok(answer(StatusCode::CREATED, body, renewed.position, false));
+    }
     let newest = standing.state.newest_pay_record().and_then(|record| record.issued.as_ref()).map(|issued| issued.channel);
     let channel = newest.or_else(|| api.commands.ports.channels.all().next()).ok_or(CommandFailure::ChannelNotConfigured)?;
-    api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, None, None, correlation_id).await?;
+    let key = key_of(&headers, order_id, "renew", "")?;
+    let attempted = api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, key.as_ref(), None, correlation_id).await?;
     let body = json!({ "checkout_url": api.links.checkout_url(order_id) });
-    Ok((StatusCode::CREATED, Json(body)).into_response())
+    Ok(answer(StatusCode::CREATED, body, attempted.order.position, attempted.replayed))
 }
 
 #[cfg(test)]

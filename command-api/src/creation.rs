@@ -6,8 +6,8 @@ use std::future::Future;
 use domain::course_selection::{CourseSelected, CourseSelection, CourseSelectionCommand, SelectionStatus};
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyKeyClaimed, IdempotencyRejection, Intent};
 use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderSource, OrderStatus, OrderType};
-use domain::{Decider, SelectionId};
-use event_store::Position;
+use domain::{Decider, PayNo, SelectionId};
+use event_store::{Position, StreamId};
 
 use crate::caller::CallerKey;
 use crate::failure::CommandFailure;
@@ -79,8 +79,8 @@ impl Commands {
         let own = claimed.intent.resource_id();
         let created = match standing.state.redirected_to.as_ref().filter(|resource_id| **resource_id != own) {
             Some(resource_id) => {
-                let position = self.position_of(&claimed.intent, resource_id).await?;
-                Created { resource_id: resource_id.clone(), is_new: false, replayed: true, position }
+                // What was answered is how it stood when the key came to answer with it.
+                Created { resource_id: resource_id.clone(), is_new: false, replayed: true, position: standing.position }
             }
             None => match self.claim_standing(&claimed.intent).await? {
                 // Once made it is this key's for ever, even where it has ended and another has its natural key since.
@@ -118,7 +118,11 @@ impl Commands {
             if let Some(created) = self.bound_elsewhere(context, caller_key, &intent, &intent.resource_id()).await? {
                 return Ok(created);
             }
-            if self.replaced(context, &natural, &claimed, &intent).await? {
+            let held_for = standing.state.held_for;
+            if held_for.is_some() && self.is_being_revived(&claimed.intent).await? {
+                return Err(CommandFailure::InProgress);
+            }
+            if self.replaced(context, &natural, &claimed, &intent, held_for).await? {
                 return self.made(context, &intent, true).await;
             }
         }
@@ -157,11 +161,13 @@ impl Commands {
         natural: &NaturalKey,
         ended: &IdempotencyKeyClaimed,
         intent: &Intent,
+        held_for: Option<PayNo>,
     ) -> Result<bool, CommandFailure> {
         let replace = || IdempotencyCommand::Replace {
             generation: ended.generation,
             request_hash: natural.content_hash.clone(),
             intent: intent.clone(),
+            held_for,
         };
         let stream_id = streams::idempotency(&natural.key_hash);
         match self.keys.execute(&stream_id, context, |state| IdempotencyKey::decide(state, replace())).await {
@@ -247,6 +253,13 @@ impl Commands {
         }
     }
 
+    /// Whether money came late for an order that has ended, and it is not known yet what becomes of it.
+    async fn is_being_revived(&self, intent: &Intent) -> Result<bool, CommandFailure> {
+        let Intent::Order(draft) = intent else { return Ok(false) };
+        let standing = self.orders.load(&streams::order(draft.order_id)).await?;
+        Ok(!standing.state.open_late_payments().is_empty())
+    }
+
     async fn claim_standing(&self, intent: &Intent) -> Result<ClaimStanding, CommandFailure> {
         match intent {
             Intent::Order(draft) => {
@@ -282,13 +295,22 @@ impl Commands {
 
     /// How a selection stands: a paid one was opened when the order that its business key has was paid.
     pub(crate) async fn selection_status(&self, selected: &CourseSelected) -> Result<SelectionStatus, CommandFailure> {
+        self.selection_status_as_of(selected, None).await
+    }
+
+    /// The same when the log had come to `position`; as it stands now where there is none.
+    pub(crate) async fn selection_status_as_of(
+        &self,
+        selected: &CourseSelected,
+        position: Option<Position>,
+    ) -> Result<SelectionStatus, CommandFailure> {
         let opened_at = if selected.price_amount.as_i64() == 0 {
             Some(selected.selected_at)
         } else {
-            let key = self.keys.load(&streams::idempotency(&course_order_key(selected.selection_id))).await?;
+            let key = self.keys.load_at(&streams::idempotency(&course_order_key(selected.selection_id)), position).await?;
             match key.state.claimed.as_ref().map(|claimed| &claimed.intent) {
                 Some(Intent::Order(draft)) => {
-                    let order = self.orders.load(&streams::order(draft.order_id)).await?;
+                    let order = self.orders.load_at(&streams::order(draft.order_id), position).await?;
                     order.state.paid.map(|(_, paid_at)| paid_at)
                 }
                 _ => None,
@@ -304,6 +326,11 @@ fn course_order_key(selection_id: SelectionId) -> String {
 
 fn business_key(service: &str, order_type: &OrderType, out_business_id: &str) -> String {
     streams::hash(&["business", service, order_type.as_str(), out_business_id])
+}
+
+/// The stream of an order's business key; `None` where it has none.
+pub(crate) fn business_stream(draft: &OrderDraft) -> Option<StreamId> {
+    natural_key(&Intent::Order(draft.clone())).map(|natural| streams::idempotency(&natural.key_hash))
 }
 
 fn natural_key(intent: &Intent) -> Option<NaturalKey> {

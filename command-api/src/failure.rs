@@ -31,6 +31,9 @@ pub enum CommandFailure {
     /// A course is ordered only through a selection of it.
     #[error("a course is ordered through its selection")]
     SelectionRequired,
+    /// The same is being worked on, and its outcome is not known yet.
+    #[error("the same is being worked on")]
+    InProgress,
     /// The caller's key came with other content before.
     #[error("the idempotency key was used with other content")]
     KeyReused,
@@ -84,7 +87,7 @@ pub enum CommandFailure {
 impl From<OrderRejection> for CommandFailure {
     fn from(rejection: OrderRejection) -> Self {
         match rejection {
-            OrderRejection::Unknown | OrderRejection::UnknownPayRecord => Self::NotFound,
+            OrderRejection::Unknown | OrderRejection::UnknownPayRecord | OrderRejection::UnknownRefund => Self::NotFound,
             other => Self::Order(other),
         }
     }
@@ -111,6 +114,7 @@ impl<R: Into<CommandFailure>> From<ExecuteError<R>> for CommandFailure {
             ExecuteError::Append(error) => Self::Append(error),
             ExecuteError::Read(error) => Self::Read(error),
             ExecuteError::Stored(error) => Self::Stored(error),
+            ExecuteError::Stale => Self::Stale,
         }
     }
 }
@@ -137,6 +141,7 @@ impl From<CommandFailure> for Problem {
             CommandFailure::NotFound => Self::not_found(),
             CommandFailure::Invalid { field, code, message } => Self::invalid(field, code, message),
             CommandFailure::SelectionRequired => Self::new(Code::SelectionRequired),
+            CommandFailure::InProgress => Self::new(Code::IdempotencyInProgress),
             CommandFailure::KeyReused => Self::new(Code::IdempotencyKeyReused),
             CommandFailure::BusinessIdConflict => Self::new(Code::BusinessIdConflict),
             CommandFailure::ChannelNotConfigured => Self::new(Code::ChannelNotConfigured),
@@ -157,7 +162,10 @@ impl From<CommandFailure> for Problem {
 
 fn order_problem(rejection: OrderRejection) -> Problem {
     match rejection {
-        OrderRejection::Unknown | OrderRejection::UnknownPayRecord => Problem::not_found(),
+        OrderRejection::Unknown | OrderRejection::UnknownPayRecord | OrderRejection::UnknownRefund => Problem::not_found(),
+        OrderRejection::RefundExceedsPaid => Problem::new(Code::RefundExceedsPaid),
+        OrderRejection::RefundsExhausted => Problem::new(Code::RefundsExhausted),
+        OrderRejection::RefundInFlight => Problem::new(Code::RefundInFlight),
         OrderRejection::AlreadyPaid => Problem::new(Code::OrderAlreadyPaid),
         OrderRejection::Ended => Problem::new(Code::OrderClosed),
         OrderRejection::Expiring => Problem::new(Code::OrderExpiring),

@@ -82,6 +82,9 @@ pub enum ExecuteError<R> {
     /// What is stored cannot be understood.
     #[error("a stored event cannot be read")]
     Stored(#[from] StoredFormError),
+    /// The stream is not at the revision that the caller knows.
+    #[error("the stream is at another revision than the caller knows")]
+    Stale,
 }
 
 /// An aggregate as it stands at a revision.
@@ -149,6 +152,41 @@ impl<A: Aggregate> Handler<A> {
         Ok(standing)
     }
 
+    /// How the aggregate stood when the log had come to `position`; how it stands now where there is none.
+    pub async fn load_at(&self, stream_id: &StreamId, position: Option<Position>) -> Result<Standing<A>, ExecuteError<A::Rejection>> {
+        match position {
+            Some(position) => self.load_as_of(stream_id, position).await,
+            None => self.load(stream_id).await,
+        }
+    }
+
+    /// How the aggregate stood when the log had come to `position`.
+    async fn load_as_of(&self, stream_id: &StreamId, position: Position) -> Result<Standing<A>, ExecuteError<A::Rejection>> {
+        let mut standing = Standing::default();
+        loop {
+            let next = standing.revision.map_or(0, |revision| revision + 1);
+            let page = self.log.read_stream(stream_id, next, PAGE).await?;
+            let whole = page.len() == PAGE;
+            let mut state = Arc::unwrap_or_clone(std::mem::take(&mut standing.state));
+            let mut is_over = false;
+            for recorded in page {
+                is_over = recorded.position > position;
+                if is_over {
+                    break;
+                }
+                let event = A::read(&recorded.event_type, recorded.schema_version, &recorded.data)?;
+                state = A::evolve(state, &event);
+                standing.revision = Some(recorded.revision);
+                standing.position = recorded.position;
+                standing.last_event_id = Some(recorded.event_id);
+            }
+            standing.state = Arc::new(state);
+            if is_over || !whole {
+                return Ok(standing);
+            }
+        }
+    }
+
     /// Decides with `decide` and appends what it decides.
     ///
     /// A kept state may serve a decision that appends, since the append checks the revision. A refusal, or a decision
@@ -159,7 +197,18 @@ impl<A: Aggregate> Handler<A> {
         context: &Context,
         decide: impl Fn(&A) -> Result<Vec<A::Event>, A::Rejection> + Send + Sync,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
-        self.execute_on(self.cached(stream_id), stream_id, context, decide).await
+        self.execute_on(self.cached(stream_id), stream_id, None, context, decide).await
+    }
+
+    /// As [`Self::execute`], only while the stream is at the revision `known` to the caller, if one is. Errors: `Stale`.
+    pub async fn execute_at(
+        &self,
+        stream_id: &StreamId,
+        known: Option<u64>,
+        context: &Context,
+        decide: impl Fn(&A) -> Result<Vec<A::Event>, A::Rejection> + Send + Sync,
+    ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
+        self.execute_on(self.cached(stream_id), stream_id, known, context, decide).await
     }
 
     /// As [`Self::execute`], for a stream that most likely has no event yet: nothing is read unless it has.
@@ -170,13 +219,14 @@ impl<A: Aggregate> Handler<A> {
         decide: impl Fn(&A) -> Result<Vec<A::Event>, A::Rejection> + Send + Sync,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
         let kept = self.cached(stream_id).unwrap_or_default();
-        self.execute_on(Some(kept), stream_id, context, decide).await
+        self.execute_on(Some(kept), stream_id, None, context, decide).await
     }
 
     async fn execute_on(
         &self,
         mut kept: Option<Standing<A>>,
         stream_id: &StreamId,
+        known: Option<u64>,
         context: &Context,
         decide: impl Fn(&A) -> Result<Vec<A::Event>, A::Rejection> + Send + Sync,
     ) -> Result<Executed<A>, ExecuteError<A::Rejection>> {
@@ -185,6 +235,12 @@ impl<A: Aggregate> Handler<A> {
                 Some(standing) => (standing, false),
                 None => (self.load(stream_id).await?, true),
             };
+            if known.is_some() && standing.revision != known {
+                if fresh {
+                    return Err(ExecuteError::Stale);
+                }
+                continue;
+            }
             let mut decision = decide(&standing.state);
             if !fresh && !decision.as_ref().is_ok_and(|events| !events.is_empty()) {
                 standing = self.load(stream_id).await?;
@@ -216,6 +272,8 @@ impl<A: Aggregate> Handler<A> {
         let mut repeats = 0;
         let appended = loop {
             match self.log.append(stream_id, expected, new_events.clone()).await {
+                // Somebody else who derives the same ids was sooner: what this decision goes on to is theirs to do.
+                Ok(appended) if appended.is_repeat && repeats == 0 => return Ok(None),
                 Ok(appended) => break appended,
                 Err(AppendError::Conflict { .. }) => return Ok(None),
                 // The identical append answers what the first one did, if it did anything.

@@ -8,6 +8,7 @@ use chassis::seal::KeyRing;
 use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, Migration, values};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 /// A notification as it came, with what was made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,14 @@ pub struct KeptNotice {
     pub body: Vec<u8>,
     /// When it came.
     pub received_at: DateTime<Utc>,
+}
+
+impl KeptNotice {
+    /// What repeats of it with the same verdict have in common: the channel's id; its text where it names none.
+    fn repeat_key(&self) -> String {
+        let id = self.notify_id.clone().unwrap_or_else(|| format!("{:x}", Sha256::digest(&self.body)));
+        format!("{id}/{}", self.verdict)
+    }
 }
 
 /// Keeps notifications.
@@ -90,7 +99,7 @@ impl NoticeInbox for SqlInbox {
         let sealed = self.sealed(&notice);
         let bytes = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
         // Repeats of a genuine notice share its key; each unverified one has a key of its own.
-        let repeat_key = notice.notify_id.as_ref().filter(|_| notice.is_authentic).map(|id| format!("{id}/{}", notice.verdict));
+        let repeat_key = notice.is_authentic.then(|| notice.repeat_key());
         if notice.is_authentic {
             self.database
                 .execute(

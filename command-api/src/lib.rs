@@ -1,5 +1,6 @@
 //! The write side: one command handler, the commands, what scanners, browsers and channels reach, process managers.
 
+mod attempts;
 mod caller;
 mod cancel;
 mod channels;
@@ -8,12 +9,15 @@ mod creation;
 mod failure;
 pub mod handler;
 mod inbox;
+mod late_payments;
 mod links;
 mod notices;
 mod orders;
 mod pay_records;
 pub mod process_managers;
+mod refunds;
 mod render;
+mod renewal;
 mod routes;
 mod selections;
 mod service;
@@ -30,7 +34,9 @@ pub use creation::Created;
 pub use failure::CommandFailure;
 pub use inbox::{INBOX_MIGRATION, KeptNotice, MemoryInbox, NoticeInbox, SqlInbox};
 pub use links::Links;
-pub use notices::NoticeVerdict;
+pub use notices::{NoticeVerdict, Unverified};
 pub use orders::{BusinessItem, BusinessOrder, OrderRequest};
+pub use refunds::{OperatorChoice, RefundAnswer, RefundWish};
+pub use renewal::Renewed;
 pub use routes::{ApiState, routes};
 pub use service::{CommandConfig, Commands, Ports};

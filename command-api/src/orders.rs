@@ -83,7 +83,9 @@ impl Commands {
         let context = Context::of_caller(caller, correlation_id);
         let created = self.create(&context, key, self.order_draft(caller, request)).await?;
         let order_id: OrderId = created.resource_id.parse().map_err(|_| CommandFailure::Broken("an order's number is none"))?;
-        let standing = self.orders.load(&streams::order(order_id)).await?;
+        let stream_id = streams::order(order_id);
+        let as_of = Some(created.position).filter(|_| created.replayed && !created.is_new);
+        let standing = self.orders.load_at(&stream_id, as_of).await?;
         Ok((created, standing))
     }
 

@@ -1,15 +1,16 @@
 //! Beginning to pay: the intent, the channel, the outcome.
 
-use domain::order::{IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent};
-use domain::pay_record::{PayRecord, PayRecordEvent, PayRecordStatus};
-use domain::{Channel, Decider, OrderId, PayNo};
+use domain::order::{IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStatus, OrderStreamEvent};
+use domain::pay_record::{ClosedProof, PayRecord, PayRecordEvent, PayRecordStatus};
+use domain::{Channel, Decider, OrderId, PayNo, RefundNo};
+use event_store::StreamId;
 use gateway::{GatewayError, PrecreateRequest};
 use uuid::Uuid;
 
 use crate::caller::{Caller, CallerKey};
 use crate::channels::ConfiguredChannel;
 use crate::failure::CommandFailure;
-use crate::handler::{Context, Standing};
+use crate::handler::{Context, ExecuteError, Standing};
 use crate::service::Commands;
 use crate::streams;
 
@@ -57,10 +58,22 @@ pub(crate) fn with_key(
     if let Some(key) = key
         && order.keys.get(&key.key_hash).is_none_or(|used| used.pay_no != pay_no && used.request_hash == key.request_hash)
     {
-        let recorded = IdempotencyKeyRecorded { key_hash: key.key_hash.clone(), request_hash: key.request_hash.clone(), pay_no };
+        let recorded = IdempotencyKeyRecorded {
+            key_hash: key.key_hash.clone(),
+            request_hash: key.request_hash.clone(),
+            pay_no,
+            refund_no: requested_in(&events),
+        };
         events.insert(0, OrderStreamEvent::Order(recorded.into()));
     }
     events
+}
+
+fn requested_in(events: &[OrderStreamEvent]) -> Option<RefundNo> {
+    events.iter().find_map(|event| match event {
+        OrderStreamEvent::Order(OrderEvent::RefundRequested(requested)) => Some(requested.refund_no),
+        _ => None,
+    })
 }
 
 /// Refuses where the caller's key stands on the order for other content: it came there while this command was at work.
@@ -91,25 +104,26 @@ impl Commands {
         {
             return Ok(replayed);
         }
-        at_revision(&standing, if_match)?;
         let configured = self.ports.channels.get(channel).ok_or(CommandFailure::ChannelNotConfigured)?;
         let live = order.live_pay_record(channel).is_some_and(|record| record.code_is_usable(self.now()));
         if !live && !configured.gateway.available() {
             return Err(CommandFailure::ChannelUnavailable);
         }
         let context = Context::of_caller(caller, correlation_id);
-        let attempted = self.issue(&context, order_id, channel, configured, key).await?;
+        let attempted = self.issue(&context, order_id, channel, configured, key, if_match).await?;
         if attempted.is_new { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
     }
 
-    /// What the caller's key did before; `None` where it did nothing, or only led to a refusal of the channel.
+    /// What the caller's key did before; `None` where it did nothing, or led only to an attempt that nobody was ever shown.
     async fn replayed_attempt(&self, order_id: OrderId, order: &Order, key: &CallerKey) -> Result<Option<Attempted>, CommandFailure> {
         let Some(used) = order.keys.get(&key.key_hash) else { return Ok(None) };
         if used.request_hash != key.request_hash {
             return Err(CommandFailure::KeyReused);
         }
         let Some(pay_no) = used.pay_no else { return Ok(None) };
-        if order.pay_record(pay_no).is_some_and(|record| record.status == PayRecordStatus::Failed) {
+        let led_to_nothing =
+            |record: &PayRecord| record.status == PayRecordStatus::Failed || record.closed_proof == Some(ClosedProof::NeverShown);
+        if order.pay_record(pay_no).is_some_and(led_to_nothing) {
             return Ok(None);
         }
         // What the caller was told is what the record was when the key's own work on it had ended.
@@ -139,12 +153,13 @@ impl Commands {
         channel: Channel,
         configured: &ConfiguredChannel,
         key: Option<&CallerKey>,
+        if_match: Option<u64>,
     ) -> Result<Attempted, CommandFailure> {
         let now = self.now();
         let wish = configured.wish(channel, now);
         let executed = self
             .orders
-            .execute(&streams::order(order_id), context, |order| {
+            .execute_at(&streams::order(order_id), if_match, context, |order| {
                 if key_is_ours(order, key).is_err() {
                     return Ok(vec![]);
                 }
@@ -157,7 +172,9 @@ impl Commands {
         let new_pay_no = issued_in(&executed.events);
         let pay_no = new_pay_no.or_else(|| live_pay_no(&executed.standing.state, channel));
         let pay_no = pay_no.ok_or(CommandFailure::Broken("an attempt led to no pay record"))?;
-        Ok(Attempted { pay_no, order: executed.standing, is_new: new_pay_no.is_some(), replayed: false })
+        // The same key at work elsewhere was sooner.
+        let replayed = executed.events.is_empty() && key.is_some_and(|key| executed.standing.state.keys.contains_key(&key.key_hash));
+        Ok(Attempted { pay_no, order: executed.standing, is_new: new_pay_no.is_some(), replayed })
     }
 
     /// Asks the channel for the code of an attempt just issued, and records what it says. Nothing is known where it does
@@ -191,11 +208,28 @@ impl Commands {
                 Some(code) => Err(CommandFailure::ChannelRefused { code }),
                 None => Ok(Attempted { order: executed.standing, ..attempted }),
             },
-            // It ended while the channel was asked: its code was never shown, and what stands is answered.
-            Err(crate::handler::ExecuteError::Rejected(OrderRejection::PayRecord(_))) => {
-                Ok(Attempted { order: self.orders.load(&stream_id).await?, ..attempted })
-            }
+            // It ended while the channel was asked, and its code was never shown.
+            Err(ExecuteError::Rejected(OrderRejection::PayRecord(_))) => self.ended_meanwhile(&stream_id, attempted).await,
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Commands {
+    /// What is answered where an attempt ended while the channel was asked for its code: why, or what took its place.
+    async fn ended_meanwhile(&self, stream_id: &StreamId, attempted: Attempted) -> Result<Attempted, CommandFailure> {
+        let standing = self.orders.load(stream_id).await?;
+        let order = &standing.state;
+        match order.status {
+            OrderStatus::Paid => return Err(CommandFailure::Order(OrderRejection::AlreadyPaid)),
+            OrderStatus::AwaitingPayment => {}
+            _ => return Err(CommandFailure::Order(OrderRejection::Ended)),
+        }
+        let channel = order.pay_record(attempted.pay_no).and_then(|record| record.issued.as_ref()).map(|issued| issued.channel);
+        let successor = channel.and_then(|channel| live_pay_no(order, channel));
+        match successor {
+            Some(pay_no) => Ok(Attempted { pay_no, order: standing, is_new: false, ..attempted }),
+            None => Ok(Attempted { order: standing, ..attempted }),
         }
     }
 }

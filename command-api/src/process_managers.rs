@@ -1,8 +1,10 @@
 //! Process managers: each follows the log into a to-do list and issues the commands that the list asks for. Nothing
 //! here starts a task or looks at a clock of its own, so that the simulation runs the very same code.
 
+mod agenda;
+mod order_upkeep;
 mod todo;
-mod unfinished_attempts;
 
-pub use todo::{AttemptTodo, MemoryAttemptTodo, SqlAttemptTodo, TodoChange, TodoError, TodoItem, UNFINISHED_ATTEMPT_MIGRATION};
-pub use unfinished_attempts::{AttemptPatience, UnfinishedAttempts};
+pub use agenda::AttemptPatience;
+pub use order_upkeep::OrderUpkeep;
+pub use todo::{DueOrder, Looked, MemoryOrderTodo, OrderTodo, SqlOrderTodo, TODO_MIGRATIONS, TodoError, Touched};

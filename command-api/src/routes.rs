@@ -3,6 +3,7 @@
 mod notify;
 mod orders;
 mod pay_records;
+mod refunds;
 mod role;
 mod selections;
 
@@ -65,6 +66,10 @@ pub fn routes(api: ApiState) -> Router {
         .route("/api/v1/orders/{order_id}/cancel", post(orders::cancel))
         .route("/api/v1/orders/{order_id}/pay-records", post(pay_records::create))
         .route("/api/v1/pay-records/{pay_no}/sync", post(pay_records::sync))
+        .route("/api/v1/orders/{order_id}/refunds", post(refunds::create))
+        .route("/api/v1/refunds/{refund_no}/retry", post(refunds::retry))
+        .route("/api/v1/refunds/{refund_no}/settle", post(refunds::settle))
+        .route("/api/v1/surplus-payments/{id}/resolve", post(refunds::resolve))
         .route("/checkout/{token}/pay-records", post(checkout::create_pay_record))
         .route("/checkout/{token}/sync", post(checkout::sync))
         .route("/checkout/{token}/renew", post(checkout::renew))

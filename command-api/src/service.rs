@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use chassis::clock::Clock;
 use chassis::ids::IdSource;
+use chassis::rate_limit::RateLimiter;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::course_selection::CourseSelection;
 use domain::idempotency::IdempotencyKey;
@@ -41,11 +42,16 @@ pub struct CommandConfig {
     pub order_life: TimeDelta,
 }
 
+/// How often a channel is asked about one attempt at once; then each second.
+const MOST_QUESTIONS: u32 = 20;
+
 /// The commands of the system. Clones share everything.
 #[derive(Clone)]
 pub struct Commands {
     pub(crate) ports: Ports,
     pub(crate) config: CommandConfig,
+    /// How often a channel is asked about one attempt because somebody wishes so.
+    pub(crate) questions: Arc<RateLimiter>,
     pub(crate) orders: Arc<Handler<Order>>,
     pub(crate) selections: Arc<Handler<CourseSelection>>,
     pub(crate) keys: Arc<Handler<IdempotencyKey>>,
@@ -61,6 +67,7 @@ impl Commands {
             selections: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             keys: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             unknown_captures: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            questions: Arc::new(RateLimiter::per_second(MOST_QUESTIONS, 1)),
             ports,
             config,
         }

@@ -1,8 +1,9 @@
 //! Asking a channel what became of a payment, and recording what it says.
 
-use domain::order::{Order, OrderCommand, OrderRejection};
+use domain::order::{Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent};
 use domain::pay_record::{Capture, CaptureSource, ClosingProof, PayRecordRejection, PayRecordStatus};
 use domain::{Decider, PayNo};
+use event_store::StreamId;
 use gateway::{Capture as ChannelCapture, TradeState};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::service::Commands;
 use crate::streams;
 
 /// The offset from UTC in which both channels write their times.
-const BEIJING: &str = "+08:00";
+pub(crate) const BEIJING: &str = "+08:00";
 
 impl Commands {
     /// Asks the channel now what became of a payment ("I have paid"), and answers the order as the log then has it.
@@ -31,20 +32,44 @@ impl Commands {
         let order = owned(caller, &standing.state)?;
         let record = order.pay_record(pay_no).ok_or(CommandFailure::NotFound)?;
         if let Some(used) = key.and_then(|key| order.keys.get(&key.key_hash).map(|used| (key, used))) {
-            return if used.0.request_hash == used.1.request_hash { Ok((standing, true)) } else { Err(CommandFailure::KeyReused) };
+            if used.0.request_hash != used.1.request_hash {
+                return Err(CommandFailure::KeyReused);
+            }
+            return Ok((self.when_key_was_used(&stream_id, used.0).await?, true));
         }
         at_revision(&standing, if_match)?;
         let context = Context::of_caller(caller, correlation_id);
         if !matches!(record.status, PayRecordStatus::Confirmed | PayRecordStatus::Failed | PayRecordStatus::Surplus) {
-            self.settle_by_query(&context, pay_no).await?;
+            // Whoever asks again and again is answered from the log.
+            if self.questions.check(pay_no, self.now()).is_ok() {
+                self.settle_by_query(&context, pay_no).await?;
+            }
         }
         if key.is_none() {
             return Ok((self.orders.load(&stream_id).await?, false));
         }
-        let recorded =
-            self.orders.execute(&stream_id, &context, |order| Ok::<_, OrderRejection>(with_key(vec![], order, key, Some(pay_no)))).await?;
+        let recorded = self.key_recorded(&stream_id, &context, key, Some(pay_no)).await?;
+        Ok((recorded, false))
+    }
+
+    /// How the order stands with the caller's key on it: what a repeat is answered from.
+    pub(crate) async fn key_recorded(
+        &self,
+        stream_id: &StreamId,
+        context: &Context,
+        key: Option<&CallerKey>,
+        pay_no: Option<PayNo>,
+    ) -> Result<Standing<Order>, CommandFailure> {
+        let decide = |order: &Order| Ok::<_, OrderRejection>(with_key(vec![], order, key, pay_no));
+        let recorded = self.orders.execute(stream_id, context, decide).await?;
         key_is_ours(&recorded.standing.state, key)?;
-        Ok((recorded.standing, false))
+        Ok(recorded.standing)
+    }
+
+    /// How the order stood when the caller's key was used on it.
+    pub(crate) async fn when_key_was_used(&self, stream_id: &StreamId, key: &CallerKey) -> Result<Standing<Order>, CommandFailure> {
+        let is_use = |event: &OrderStreamEvent| matches!(event, OrderStreamEvent::Order(OrderEvent::IdempotencyKeyRecorded(recorded)) if recorded.key_hash == key.key_hash);
+        Ok(self.orders.load_until(stream_id, is_use).await?)
     }
 
     /// Asks the channel and records its verified answer. Errors: `ChannelUnavailable` where it does not answer.
@@ -61,7 +86,12 @@ impl Commands {
                 self.record_capture(context, pay_no, capture, CaptureSource::Query).await?;
                 return Ok(state);
             }
-            TradeState::ClosedUnpaid | TradeState::ClosedRefunded(_) => Some(ClosingProof::ChannelClosed),
+            TradeState::ClosedRefunded(capture) => {
+                self.record_capture(context, pay_no, capture, CaptureSource::Query).await?;
+                self.observe_refunds(context, pay_no, &capture.trade_no, capture.amount).await?;
+                return Ok(state);
+            }
+            TradeState::ClosedUnpaid => Some(ClosingProof::ChannelClosed),
             // Whoever asks for its code may still be on the way; only the process manager may end such a record.
             TradeState::NotFound if record.status != PayRecordStatus::Preparing => Some(ClosingProof::Absent { asked_at }),
             TradeState::NotFound | TradeState::AwaitingBuyer { .. } => None,

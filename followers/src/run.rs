@@ -11,6 +11,10 @@ use crate::{Follower, FollowerError, Lag, metric};
 /// How long a follower waits for a wake-up before it looks by itself: a hint may be lost.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a woken follower lets more arrive, so that a burst costs one page and one commit instead of many. Nobody
+/// sees the difference on a screen.
+const GATHER_INTERVAL: Duration = Duration::from_millis(5);
+
 /// The wait after a first failure. Each further one doubles it.
 pub const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 
@@ -93,7 +97,8 @@ async fn wait_for_events(appended: &mut watch::Receiver<Position>, at_most: Dura
     if wakes {
         // A log that has closed its hint leaves the poll.
         match tokio::time::timeout(at_most, appended.changed()).await {
-            Ok(Ok(())) | Err(_) => return,
+            Ok(Ok(())) => return tokio::time::sleep(GATHER_INTERVAL).await,
+            Err(_) => return,
             Ok(Err(_)) => {}
         }
     }

@@ -46,7 +46,8 @@ async fn a_link_of_what_is_preparing_paid_ended_or_nothing_says_so() {
     let api = Api::new(&world);
     world.channel.queries(Err(unknown(Query)));
     world.commands.cancel_order(&alice(), pay_no.order_id(), None, None, None, CORRELATION).await.unwrap();
-    assert_eq!(opened(&world, &api, pay_no, "AlipayClient").await.0, 410);
+    let closing = opened(&world, &api, pay_no, "AlipayClient").await;
+    assert_eq!((closing.0, closing.2), (303, Some(api.links.checkout_path(pay_no.order_id()))), "its page says how it ends");
     let never_issued = domain::PayNo::new(pay_no.order_id(), 9).unwrap();
     assert_eq!(opened(&world, &api, never_issued, "AlipayClient").await, (404, "unknown link".to_owned(), None));
     let plain = api.get(&format!("/pay/{pay_no}")).answer().await;
@@ -206,4 +207,64 @@ async fn the_checkout_shows_the_live_attempt_and_else_the_newest() {
     assert_eq!(shown().await, (json!(third), json!("pending")));
     world.pay(first).await;
     assert_eq!(shown().await, (json!(first), json!("confirmed")), "the one that paid, whichever is newest");
+}
+
+mod expired_orders {
+    use super::*;
+    use domain::order::{Order, OrderCommand, OrderStatus};
+    use domain::{Decider, OrderId};
+
+    async fn expire(world: &World, order_id: OrderId) {
+        world.clock.advance(ORDER_LIFE);
+        let (now, context) = (world.commands.now(), crate::handler::Context::of_caller(&alice(), CORRELATION));
+        let decide = |order: &Order| Order::decide(order, OrderCommand::Expire { now });
+        world.commands.orders.execute(&streams::order(order_id), &context, decide).await.unwrap();
+        assert_eq!(world.load(order_id).await.status, OrderStatus::Expired);
+    }
+
+    async fn renewed(world: &World, order_id: OrderId) -> OrderId {
+        let api = Api::new(world);
+        let path = format!("{}/renew", api.links.checkout_path(order_id));
+        let answer = api.post(&path).answer().await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert!(answer.header("paystream-position").is_some());
+        let url = answer.json()["checkout_url"].as_str().unwrap().to_owned();
+        api.links.open_checkout(token(&url)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_expired_order_is_renewed_by_one_new_order_of_the_same_thing() {
+        let world = World::new().await;
+        let order_id = world.order().await;
+        expire(&world, order_id).await;
+        let new = renewed(&world, order_id).await;
+        assert_ne!(new, order_id);
+        assert_eq!(renewed(&world, order_id).await, new, "once, however often it is wished");
+        let (old, new) = (world.load(order_id).await.created.unwrap().draft, world.load(new).await.created.unwrap().draft);
+        assert_eq!((&new.buyer_id, &new.out_business_id, new.items.len()), (&old.buyer_id, &old.out_business_id, 1));
+    }
+
+    #[tokio::test]
+    async fn a_product_is_ordered_again_at_todays_price() {
+        let world = World::new().await;
+        let created = world.create(&alice(), of_product("mug", Some("mug-black"), 2), None).await.unwrap().0;
+        let order_id: OrderId = created.resource_id.parse().unwrap();
+        expire(&world, order_id).await;
+        world.change("mug", |draft| draft.skus[0].price = domain::Money::new(3_000, domain::Currency::Cny).unwrap()).await;
+        let new = renewed(&world, order_id).await;
+        let draft = world.load(new).await.created.unwrap().draft;
+        assert_eq!((draft.items[0].quantity, draft.amount.as_i64()), (2, 6_000));
+        assert_eq!(draft.items[0].sku_id.as_ref().map(domain::SkuId::as_str), Some("mug-black"));
+    }
+
+    #[tokio::test]
+    async fn another_business_systems_order_is_made_anew_under_its_own_number_there() {
+        let world = World::new().await;
+        let request = crate::OrderRequest::Business(business("W-1"));
+        let order_id: OrderId = world.create(&service(), request, None).await.unwrap().0.resource_id.parse().unwrap();
+        expire(&world, order_id).await;
+        let new = renewed(&world, order_id).await;
+        let draft = world.load(new).await.created.unwrap().draft;
+        assert_eq!((draft.out_business_id.as_str(), draft.service.as_deref()), ("W-1", Some("school")));
+    }
 }

@@ -4,10 +4,11 @@ use domain::pay_record::PayRecordStatus;
 use gateway::Operation::Query;
 
 use super::*;
+use crate::refunds::RefundWish;
 use crate::testing::*;
 
 async fn take(world: &World, raw: &RawNotification) -> Result<(NoticeVerdict, &'static str), CommandFailure> {
-    let (verdict, reply) = world.commands.take_alipay_notice(raw.clone(), CORRELATION).await?;
+    let (verdict, reply) = world.commands.take_alipay_notice(raw.clone(), Unverified::Keep, CORRELATION).await?;
     assert_eq!((reply.status, reply.content_type), (200, "text/plain; charset=utf-8"));
     Ok((verdict, reply.body))
 }
@@ -112,10 +113,39 @@ async fn what_tells_nothing_new_is_acknowledged() {
     let head = world.head().await;
     assert_eq!(notified(&world, with_news(pay_no, News::AwaitingBuyer)).await, (NoticeVerdict::Nothing, "success"));
     assert_eq!(world.head().await, head);
+}
+
+#[tokio::test]
+async fn what_went_back_on_the_channels_side_is_recorded_once() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
     notified(&world, notification(pay_no, "trade-1", COURSE_PRICE)).await;
     world.channel.asked();
-    assert_eq!(notified(&world, with_news(pay_no, refunded())).await, (NoticeVerdict::Nothing, "success"));
+    for _ in 0..2 {
+        assert_eq!(notified(&world, with_news(pay_no, refunded())).await, (NoticeVerdict::Recorded, "success"));
+    }
     assert_eq!(world.channel.asked(), []);
+    let observed = world.all("RefundObserved").await;
+    assert_eq!((observed.len(), observed[0]["amount"].as_i64(), observed[0]["trade_no"].as_str()), (1, Some(100), Some("trade-1")));
+    let order = world.load(pay_no.order_id()).await;
+    assert_eq!(order.payment_status(), domain::order::PaymentStatus::PartiallyRefunded);
+}
+
+#[tokio::test]
+async fn a_refund_of_ours_that_the_channel_tells_of_is_asked_about_and_not_counted_twice() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    notified(&world, notification(pay_no, "trade-1", COURSE_PRICE)).await;
+    let operator = crate::Caller::Operator("olivia".to_owned());
+    let amount = Money::new(100, domain::Currency::Cny).unwrap();
+    let (order_id, reason) = (pay_no.order_id(), "ill".to_owned());
+    world.commands.request_refund(&operator, order_id, RefundWish { amount, reason }, None, None, CORRELATION).await.unwrap();
+    // The channel has made it, and its answer was lost: its own word comes as a notification.
+    world.channel.refund_queries(Err(unknown(gateway::Operation::QueryRefund)));
+    assert_eq!(notified(&world, with_news(pay_no, refunded())).await, (NoticeVerdict::Unconfirmed, "fail"));
+    world.channel.refund_queries(Ok(gateway::RefundState::Succeeded { refunded_at: None }));
+    assert_eq!(notified(&world, with_news(pay_no, refunded())).await, (NoticeVerdict::Recorded, "success"));
+    assert_eq!((world.all("RefundObserved").await.len(), world.all("RefundSucceeded").await.len()), (0, 1));
 }
 
 #[tokio::test]
@@ -169,11 +199,12 @@ mod questions {
             world.channel.asked();
             let (doubtful, _) = doubtful(pay_no)[index].clone();
             world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
-            assert_eq!(notified(&world, doubtful).await, (NoticeVerdict::SettledByQuery, "success"), "{index}");
+            let verdict = if index == 2 { NoticeVerdict::Recorded } else { NoticeVerdict::SettledByQuery };
+            assert_eq!(notified(&world, doubtful).await, (verdict, "success"), "{index}");
             assert_eq!(world.channel.asked(), [(Query, "01".to_owned())]);
             let confirmed = world.all("PaymentConfirmed").await.remove(0);
             assert_eq!((confirmed["amount"].as_i64(), confirmed["learned_by"].as_str()), (Some(COURSE_PRICE), Some("query")));
-            assert_eq!(world.inbox.verdicts(), ["settled_by_query"]);
+            assert_eq!(world.inbox.verdicts(), ["asking".to_owned(), verdict.word()], "kept before the channel is asked");
         }
     }
 
@@ -207,7 +238,7 @@ mod questions {
                 let (doubtful, otherwise) = doubtful(pay_no)[index].clone();
                 silence(&world.channel);
                 assert_eq!(notified(&world, doubtful).await, (otherwise, "fail"));
-                assert_eq!((world.head().await, world.inbox.verdicts()), (head, vec![otherwise.word()]));
+                assert_eq!((world.head().await, world.inbox.verdicts()), (head, vec!["asking".to_owned(), otherwise.word()]));
             }
         }
     }
@@ -258,11 +289,34 @@ mod unknown_numbers {
     #[tokio::test]
     async fn what_tells_of_no_money_for_an_unknown_number_is_only_kept() {
         let world = World::new().await;
-        for news in [News::AwaitingBuyer, News::ClosedUnpaid, News::Unclear, refunded()] {
+        let whole = News::Refunded { total: Money::new(100, domain::Currency::Cny).unwrap(), whole: true, refund_no: None };
+        for news in [News::AwaitingBuyer, News::ClosedUnpaid, News::Unclear, whole] {
             let notification = Notification { news, ..notification("1234501", "trade-1", 100) };
             assert_eq!(notified(&world, notification).await.1, "fail");
         }
         assert_eq!((world.head().await, world.inbox.kept().len()), (0, 4));
+    }
+
+    #[tokio::test]
+    async fn what_of_an_unknown_payment_did_not_go_back_is_held_for_us() {
+        let world = World::new().await;
+        let partly = Notification { news: refunded(), ..notification("1234501", "trade-1", 300) };
+        assert_eq!(notified(&world, partly).await.1, "fail");
+        assert_eq!(world.all("UnknownCaptureReceived").await[0]["amount"], 300);
+    }
+
+    #[tokio::test]
+    async fn a_text_that_can_be_read_in_two_ways_invents_no_money() {
+        let world = World::new().await;
+        let doubtful = || Notification { query_first: true, ..notification("1234501", "trade-1", 100_000) };
+        for silence in [Ok(TradeState::NotFound), Ok(paid("trade-2", 100)), Err(unknown(Query))] {
+            world.channel.queries(silence);
+            assert_eq!(notified(&world, doubtful()).await, (NoticeVerdict::Unconfirmed, "fail"));
+            assert_eq!(world.head().await, 0);
+        }
+        world.channel.queries(Ok(paid("trade-1", 100)));
+        notified(&world, doubtful()).await;
+        assert_eq!(world.all("UnknownCaptureReceived").await[0]["amount"], 100, "what the channel answers, not what the text says");
     }
 
     #[tokio::test]
@@ -296,7 +350,7 @@ mod failures {
             let raw = world.channel.notifies(Ok(notification(pay_no, "trade-1", COURSE_PRICE)));
             world.log.next("order-", fault);
             assert!(matches!(take(&world, &raw).await, Err(CommandFailure::Append(_))));
-            assert_eq!(world.inbox.kept(), []);
+            assert_eq!(world.inbox.verdicts(), ["undecided"], "it is kept all the same");
             assert_eq!(take(&world, &raw).await.unwrap().1, "success");
             assert_eq!(world.status(pay_no).await, PayRecordStatus::Confirmed);
         }
@@ -318,7 +372,7 @@ mod failures {
         world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
         world.log.next("order-", Fault::Unavailable);
         assert!(matches!(take(&world, &raw).await, Err(CommandFailure::Append(_))));
-        assert_eq!(world.inbox.kept(), []);
+        assert_eq!(world.inbox.verdicts(), ["asking", "undecided"]);
     }
 
     #[tokio::test]
@@ -334,7 +388,7 @@ mod failures {
     async fn without_the_wallet_no_notification_can_be_judged() {
         let world = World::new().await;
         let raw = world.channel.notifies(Err(NotificationRefusal::BadSignature));
-        let failed = world.without_channels().take_alipay_notice(raw, CORRELATION).await;
+        let failed = world.without_channels().take_alipay_notice(raw, Unverified::Keep, CORRELATION).await;
         assert!(matches!(failed, Err(CommandFailure::ChannelNotConfigured)));
         assert_eq!(world.inbox.kept(), []);
     }
@@ -344,7 +398,7 @@ mod failures {
         let world = World::new().await;
         let pay_no = world.pending().await;
         let raw = world.channel.notifies(Ok(notification(pay_no, "trade-1", COURSE_PRICE)));
-        let (verdict, _) = world.with_channel(Channel::AlipayWap).take_alipay_notice(raw, CORRELATION).await.unwrap();
+        let (verdict, _) = world.with_channel(Channel::AlipayWap).take_alipay_notice(raw, Unverified::Keep, CORRELATION).await.unwrap();
         assert_eq!(verdict, NoticeVerdict::Recorded);
     }
 }
@@ -365,7 +419,7 @@ async fn many_identical_notifications_mixed_with_questions_have_one_effect_and_a
                 commands.sync_pay_record(&alice(), pay_no, None, None, CORRELATION).await.unwrap();
                 return "success";
             }
-            commands.take_alipay_notice(raw, CORRELATION).await.unwrap().1.body
+            commands.take_alipay_notice(raw, Unverified::Keep, CORRELATION).await.unwrap().1.body
         })
     });
     for delivery in deliveries.collect::<Vec<_>>() {
@@ -373,4 +427,16 @@ async fn many_identical_notifications_mixed_with_questions_have_one_effect_and_a
     }
     assert_eq!((world.all("PaymentConfirmed").await.len(), world.all("OrderPaid").await.len()), (1, 1));
     assert_eq!(world.all("SurplusPaymentReceived").await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_does_not_prove_genuine_is_not_kept_of_whoever_has_sent_many() {
+    let world = World::new().await;
+    let forged = world.channel.notifies(Err(NotificationRefusal::BadSignature));
+    let (verdict, _) = world.commands.take_alipay_notice(forged, Unverified::Drop, CORRELATION).await.unwrap();
+    assert_eq!((verdict, world.inbox.kept().len()), (NoticeVerdict::Refused(NotificationRefusal::BadSignature), 0));
+    let pay_no = world.pending().await;
+    let genuine = world.channel.notifies(Ok(notification(pay_no, "trade-1", COURSE_PRICE)));
+    let (verdict, reply) = world.commands.take_alipay_notice(genuine, Unverified::Drop, CORRELATION).await.unwrap();
+    assert_eq!((verdict, reply.body, world.inbox.kept().len()), (NoticeVerdict::Recorded, "success", 1));
 }

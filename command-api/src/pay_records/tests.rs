@@ -219,10 +219,11 @@ async fn a_record_that_ended_while_its_channel_was_asked_shows_no_code() {
     world.channel.meanwhile(async move {
         assert!(other.cancel_order(&alice(), order_id, None, None, None, CORRELATION).await.unwrap().is_proven);
     });
-    let attempted = world.try_attempt(order_id, None).await.unwrap();
-    let record = attempted.record().unwrap();
-    assert_eq!((record.status, &record.code), (PayRecordStatus::Closed, &None));
-    assert_eq!(attempted.order.state.status, OrderStatus::Cancelled);
+    let refused = world.try_attempt(order_id, None).await;
+    assert!(matches!(refused, Err(CommandFailure::Order(OrderRejection::Ended))));
+    let order = world.load(order_id).await;
+    let record = order.newest_pay_record().unwrap();
+    assert_eq!((record.status, &record.code, order.status), (PayRecordStatus::Closed, &None, OrderStatus::Cancelled));
 }
 
 #[tokio::test]

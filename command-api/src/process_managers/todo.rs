@@ -1,34 +1,53 @@
-//! The to-do list of attempts without an outcome. It is made from the log and may be thrown away at any time.
+//! The to-do list of orders of which something is unfinished. It is made from the log and may be thrown away at any time;
+//! then channels are asked once more than they had to be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use database::{Database, DatabaseError, Migration, Time, values};
-use domain::PayNo;
+use database::{Database, DatabaseError, Migration, Time, Transaction, values};
+use domain::OrderId;
 use event_store::Position;
 use followers::{AdvanceError, Checkpoint, Overtaken};
-use uuid::Uuid;
 
-/// An attempt whose intent is on the log and whose outcome is not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TodoItem {
-    /// The attempt.
-    pub pay_no: PayNo,
-    /// The event that recorded the intent.
-    pub issued_event_id: Uuid,
-    /// When.
-    pub issued_at: DateTime<Utc>,
+/// An order of which something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// The order.
+    pub order_id: OrderId,
+    /// The position of the newest event.
+    pub position: Position,
+    /// When that was recorded.
+    pub touched_at: DateTime<Utc>,
+    /// When to look at it, at the latest.
+    pub look_at: DateTime<Utc>,
 }
 
-/// What an event does to the list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TodoChange {
-    /// An intent was recorded.
-    Add(TodoItem),
-    /// The attempt has an outcome.
-    Remove(PayNo),
+/// An order to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// The position of the newest event that the list knows of it.
+    pub position: Position,
+    /// When that was recorded.
+    pub touched_at: DateTime<Utc>,
+    /// When its channels were asked last, and the newest event that was known then.
+    pub asked: Option<(DateTime<Utc>, Position)>,
+}
+
+/// What a look at an order led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The order.
+    pub order_id: OrderId,
+    /// The newest event that the list knew when it was looked at: if another has come since, it is looked at again.
+    pub position: Position,
+    /// When to look next; `None` where nothing is left to be done.
+    pub next_at: Option<DateTime<Utc>>,
+    /// When its channels were asked last, and the newest event that was known then.
+    pub asked: Option<(DateTime<Utc>, Position)>,
 }
 
 /// Why the list was not read or changed.
@@ -41,39 +60,51 @@ pub enum TodoError {
     #[error("the list's table failed")]
     Database(#[from] DatabaseError),
     /// What it holds is not what was written.
-    #[error("the list holds {0:?}, which is no pay number")]
+    #[error("the list holds {0:?}, which is no order")]
     Damaged(String),
 }
 
 /// The list, with how far in the log it has come.
 #[async_trait]
-pub trait AttemptTodo: Send + Sync {
+pub trait OrderTodo: Send + Sync {
     /// How far in the log the list has come.
     async fn checkpoint(&self) -> Result<Checkpoint, TodoError>;
 
-    /// Changes the list and moves its checkpoint on, both or neither.
-    async fn advance(&self, from: Checkpoint, to: Position, changes: &[TodoChange]) -> Result<(), TodoError>;
+    /// Puts orders on the list, or forward in it, and moves its checkpoint on, both or neither.
+    async fn advance(&self, from: Checkpoint, to: Position, touched: &[Touched]) -> Result<(), TodoError>;
 
-    /// The items whose intent was recorded at or before `until`, oldest first, at most `limit`.
-    async fn due(&self, until: DateTime<Utc>, limit: u32) -> Result<Vec<TodoItem>, TodoError>;
+    /// The orders to look at by `now`, those that wait longest first, at most `limit`.
+    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueOrder>, TodoError>;
+
+    /// Puts orders that were looked at where they belong, all or none.
+    async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError>;
 }
 
-/// The table of the list, in the views area.
-pub const UNFINISHED_ATTEMPT_MIGRATION: Migration = Migration {
-    version: 2,
-    name: "unfinished_attempt",
-    sqlite: include_str!("../../../migrations/views/sqlite/0002_unfinished_attempt.sql"),
-    postgres: include_str!("../../../migrations/views/postgres/0002_unfinished_attempt.sql"),
-};
+/// The tables of the list, steps of the views area. The first one's table was the list of attempts without an outcome, which
+/// the second one's holds too.
+pub const TODO_MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 2,
+        name: "unfinished_attempt",
+        sqlite: include_str!("../../../migrations/views/sqlite/0002_unfinished_attempt.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0002_unfinished_attempt.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "unfinished_order",
+        sqlite: include_str!("../../../migrations/views/sqlite/0004_unfinished_order.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0004_unfinished_order.sql"),
+    },
+];
 
-const NAME: &str = "unfinished_attempts";
+const NAME: &str = "order_upkeep";
 
 /// The list in the views database.
-pub struct SqlAttemptTodo {
+pub struct SqlOrderTodo {
     database: Database,
 }
 
-impl SqlAttemptTodo {
+impl SqlOrderTodo {
     /// The list in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
@@ -81,105 +112,148 @@ impl SqlAttemptTodo {
 }
 
 #[async_trait]
-impl AttemptTodo for SqlAttemptTodo {
+impl OrderTodo for SqlOrderTodo {
     async fn checkpoint(&self) -> Result<Checkpoint, TodoError> {
         Ok(Checkpoint::load(&self.database, NAME).await?)
     }
 
-    async fn advance(&self, from: Checkpoint, to: Position, changes: &[TodoChange]) -> Result<(), TodoError> {
+    async fn advance(&self, from: Checkpoint, to: Position, touched: &[Touched]) -> Result<(), TodoError> {
         let mut transaction = self.database.begin().await?;
-        // Most attempts have their outcome in the page that has their intent.
-        for (pay_no, item) in net(changes) {
-            let key = pay_no.to_string();
-            match item {
-                Some(item) => {
-                    let sql = "insert into unfinished_attempt (pay_no, issued_event_id, issued_at) values ($1, $2, $3) on conflict (pay_no) do nothing";
-                    transaction.execute(sql, values![key, item.issued_event_id.to_string(), item.issued_at]).await?;
-                }
-                None => {
-                    transaction.execute("delete from unfinished_attempt where pay_no = $1", values![key]).await?;
-                }
-            }
-        }
         from.advance(&mut transaction, NAME, to).await.map_err(|error| match error {
             AdvanceError::Overtaken => TodoError::Overtaken,
             AdvanceError::Database(error) => TodoError::Database(error),
         })?;
+        for order in merged(touched).values() {
+            let sql = "insert into unfinished_order (order_id, position, touched_at, next_at) values ($1, $2, $3, $4)
+                on conflict (order_id) do update set position = excluded.position, touched_at = excluded.touched_at,
+                next_at = case when excluded.next_at < unfinished_order.next_at then excluded.next_at else unfinished_order.next_at end";
+            let row = values![order.order_id.to_string(), order.position.as_i64(), order.touched_at, order.look_at];
+            transaction.execute(sql, row).await?;
+        }
         Ok(transaction.commit().await?)
     }
 
-    async fn due(&self, until: DateTime<Utc>, limit: u32) -> Result<Vec<TodoItem>, TodoError> {
-        let sql =
-            "select pay_no, issued_event_id, issued_at from unfinished_attempt where issued_at <= $1 order by issued_at, pay_no limit $2";
-        let rows: Vec<(String, String, Time)> = self.database.fetch_all(sql, values![until, limit]).await?;
+    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueOrder>, TodoError> {
+        let sql = "select order_id, position, touched_at, asked_at, asked_position from unfinished_order where next_at <= $1
+            order by next_at, order_id limit $2";
+        let rows: Vec<(String, i64, Time, Option<Time>, Option<i64>)> = self.database.fetch_all(sql, values![now, limit]).await?;
         rows.into_iter()
-            .map(|(pay_no, event_id, issued_at)| {
-                let parsed = pay_no.parse().ok().zip(Uuid::parse_str(&event_id).ok());
-                let (number, issued_event_id) = parsed.ok_or(TodoError::Damaged(pay_no))?;
-                Ok(TodoItem { pay_no: number, issued_event_id, issued_at: issued_at.0 })
+            .map(|(order_id, position, touched_at, asked_at, asked_position)| {
+                let parsed = order_id.parse().ok().zip(Position::new(position));
+                let (number, position) = parsed.ok_or(TodoError::Damaged(order_id))?;
+                let asked = asked_at.map(|at| at.0).zip(asked_position.and_then(Position::new));
+                Ok(DueOrder { order_id: number, position, touched_at: touched_at.0, asked })
             })
             .collect()
     }
+
+    async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError> {
+        if looked.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.database.begin().await?;
+        for look in looked {
+            put(&mut transaction, look).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
 }
 
-/// The last word on each attempt; an item that is added and removed again leaves a removal, in case it was there before.
-fn net(changes: &[TodoChange]) -> BTreeMap<PayNo, Option<&TodoItem>> {
-    let mut net = BTreeMap::new();
-    let mut added = BTreeSet::new();
-    for change in changes {
-        match change {
-            TodoChange::Add(item) => {
-                added.insert(item.pay_no);
-                net.insert(item.pay_no, Some(item));
-            }
-            // Added in this very page: the table never saw it.
-            TodoChange::Remove(pay_no) if added.contains(pay_no) => {
-                net.remove(pay_no);
-            }
-            TodoChange::Remove(pay_no) => {
-                net.insert(*pay_no, None);
-            }
+async fn put(transaction: &mut Transaction, look: &Looked) -> Result<(), TodoError> {
+    let (order_id, position) = (look.order_id.to_string(), look.position.as_i64());
+    let (asked_at, asked_position) = look.asked.map(|(at, position)| (at, position.as_i64())).unzip();
+    let moved = match look.next_at {
+        None => {
+            let sql = "delete from unfinished_order where order_id = $1 and position = $2";
+            transaction.execute(sql, values![order_id.clone(), position]).await?
         }
+        Some(next_at) => {
+            let sql = "update unfinished_order set next_at = $3, asked_at = $4, asked_position = $5
+                where order_id = $1 and position = $2";
+            transaction.execute(sql, values![order_id.clone(), position, next_at, asked_at, asked_position]).await?
+        }
+    };
+    if moved == 0 {
+        // Something has happened to it since: only what was asked is kept.
+        let sql = "update unfinished_order set asked_at = $2, asked_position = $3 where order_id = $1";
+        transaction.execute(sql, values![order_id, asked_at, asked_position]).await?;
     }
-    net
+    Ok(())
+}
+
+/// The last word on each order, to be looked at when the earliest asks for it.
+fn merged(touched: &[Touched]) -> BTreeMap<OrderId, Touched> {
+    let mut merged: BTreeMap<OrderId, Touched> = BTreeMap::new();
+    for order in touched {
+        let earlier = merged.get(&order.order_id).map(|earlier| earlier.look_at);
+        let look_at = earlier.map_or(order.look_at, |look_at| look_at.min(order.look_at));
+        merged.insert(order.order_id, Touched { look_at, ..*order });
+    }
+    merged
+}
+
+/// An order of the list in memory.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    due: DueOrder,
+    next_at: DateTime<Utc>,
 }
 
 /// The list in memory, for the simulation and for tests.
 #[derive(Debug)]
-pub struct MemoryAttemptTodo {
-    inner: Mutex<(Checkpoint, BTreeMap<PayNo, TodoItem>)>,
+pub struct MemoryOrderTodo {
+    inner: Mutex<(Checkpoint, BTreeMap<OrderId, Entry>)>,
 }
 
-impl Default for MemoryAttemptTodo {
+impl Default for MemoryOrderTodo {
     fn default() -> Self {
         Self { inner: Mutex::new((Checkpoint::FIRST, BTreeMap::new())) }
     }
 }
 
 #[async_trait]
-impl AttemptTodo for MemoryAttemptTodo {
+impl OrderTodo for MemoryOrderTodo {
     async fn checkpoint(&self) -> Result<Checkpoint, TodoError> {
         Ok(self.inner.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    async fn advance(&self, from: Checkpoint, to: Position, changes: &[TodoChange]) -> Result<(), TodoError> {
+    async fn advance(&self, from: Checkpoint, to: Position, touched: &[Touched]) -> Result<(), TodoError> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         from.advance_in_memory(&mut inner.0, to).map_err(|Overtaken| TodoError::Overtaken)?;
-        for (pay_no, item) in net(changes) {
-            match item {
-                Some(item) => inner.1.insert(pay_no, item.clone()),
-                None => inner.1.remove(&pay_no),
+        for (order_id, touched) in merged(touched) {
+            let kept = inner.1.get(&order_id).copied();
+            let due = DueOrder {
+                order_id,
+                position: touched.position,
+                touched_at: touched.touched_at,
+                asked: kept.and_then(|kept| kept.due.asked),
             };
+            let next_at = kept.map_or(touched.look_at, |kept| kept.next_at.min(touched.look_at));
+            inner.1.insert(order_id, Entry { due, next_at });
         }
         Ok(())
     }
 
-    async fn due(&self, until: DateTime<Utc>, limit: u32) -> Result<Vec<TodoItem>, TodoError> {
+    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueOrder>, TodoError> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut due: Vec<TodoItem> = inner.1.values().filter(|item| item.issued_at <= until).cloned().collect();
-        due.sort_by_key(|item| (item.issued_at, item.pay_no));
+        let mut due: Vec<&Entry> = inner.1.values().filter(|entry| entry.next_at <= now).collect();
+        due.sort_by_key(|entry| (entry.next_at, entry.due.order_id));
         due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(due)
+        Ok(due.into_iter().map(|entry| entry.due).collect())
+    }
+
+    async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for look in looked {
+            let Some(entry) = inner.1.get_mut(&look.order_id) else { continue };
+            entry.due.asked = look.asked;
+            match look.next_at {
+                _ if entry.due.position != look.position => {}
+                Some(next_at) => entry.next_at = next_at,
+                None => drop(inner.1.remove(&look.order_id)),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,11 +7,11 @@ use chassis::extract::RawBody;
 use chassis::problem::Problem;
 use gateway::RawNotification;
 
-use crate::notices::NoticeVerdict;
+use crate::notices::{NoticeVerdict, Unverified};
 use crate::routes::ApiState;
 
-/// A genuine notification is a few kilobytes; `fund_bill_list` and the like leave room to spare.
-const BODY_LIMIT: usize = 64 * 1024;
+/// As for every route. A genuine notification is a few kilobytes.
+const BODY_LIMIT: usize = chassis::extract::BODY_LIMIT;
 /// Refused notifications from one address at once.
 pub(super) const MAX_FAILED_BURST: u32 = 600;
 /// Refused notifications from one address in a minute, from then on.
@@ -26,15 +26,18 @@ pub(super) async fn alipay(
     RawBody(body): RawBody<BODY_LIMIT>,
 ) -> Result<Response, Problem> {
     let (key, now) = (client.network(), api.commands.now());
-    api.failed_notices.peek(key, now)?;
+    // Only what proves false counts, and only that is refused: the channel may share an address with whoever forges.
+    let over = api.failed_notices.peek(key, now);
+    let unverified = if over.is_ok() { Unverified::Keep } else { Unverified::Drop };
     let raw = RawNotification { headers: raw_headers(&headers), body: body.to_vec() };
-    let (verdict, reply) = api.commands.take_alipay_notice(raw, correlation_id).await?;
+    let (verdict, reply) = api.commands.take_alipay_notice(raw, unverified, correlation_id).await?;
     if let NoticeVerdict::Refused(refusal) = verdict
         && !refusal.is_authentic()
-        && api.failed_notices.check(key, now).is_err()
     {
-        // Only what proves false counts, so a channel is never held up; the address is refused from its next notice on.
-        tracing::warn!("an address sends notifications that do not prove genuine");
+        over?;
+        if api.failed_notices.check(key, now).is_err() {
+            tracing::warn!("an address sends notifications that do not prove genuine");
+        }
     }
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Ok((status, [(header::CONTENT_TYPE, reply.content_type)], reply.body).into_response())

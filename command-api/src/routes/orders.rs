@@ -22,7 +22,7 @@ const MAX_QUANTITY: u32 = 9_999;
 const MAX_TITLE_CHARS: usize = 256;
 const MAX_DESCRIPTION_CHARS: usize = 2_000;
 const MAX_BUSINESS_ID_CHARS: usize = 128;
-const MAX_REASON_CHARS: usize = 500;
+pub(super) const MAX_REASON_CHARS: usize = 500;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,7 +145,7 @@ fn quantity(member: &str, quantity: u32) -> Result<u32, Problem> {
     }
 }
 
-fn text(member: &str, text: &str, max_chars: usize) -> Result<(), Problem> {
+pub(super) fn text(member: &str, text: &str, max_chars: usize) -> Result<(), Problem> {
     if text.trim().is_empty() {
         return Err(Problem::invalid(member, field::TOO_SHORT, "At least one character that is not blank."));
     }

@@ -13,6 +13,7 @@ use crate::failure::CommandFailure;
 use crate::render;
 use crate::routes::role::{InBuyerOrService, InOperatorOrBuyer};
 use crate::routes::{ApiState, answer, attempt_answer, caller_key, channel_word, if_match};
+use crate::streams;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,8 +57,18 @@ pub(super) async fn sync(
     let caller = Caller::of(&identity, InOperatorOrBuyer::ROLES).ok_or_else(|| Problem::new(Code::Forbidden))?;
     let key = caller_key(&headers, &identity.subject, &format!("POST /api/v1/pay-records/{pay_no}/sync"), "")?;
     let expected = if_match(&headers)?;
-    let (standing, replayed) = api.commands.sync_pay_record(&caller, pay_no, key.as_ref(), expected, correlation_id).await?;
+    let synced = api.commands.sync_pay_record(&caller, pay_no, key.as_ref(), expected, correlation_id).await;
+    let (standing, replayed, channel_answered) = match synced {
+        Ok((standing, replayed)) => (standing, replayed, true),
+        // What is known is answered all the same; the channel is asked again by itself.
+        Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => {
+            let standing = api.commands.orders.load(&streams::order(pay_no.order_id())).await.map_err(CommandFailure::from)?;
+            (standing, false, false)
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     let record = standing.state.pay_record(pay_no).ok_or(CommandFailure::NotFound)?;
-    let body = render::pay_record(&standing.state, record, &api.links, &api.images).map_err(|error| Problem::internal(&error))?;
+    let mut body = render::pay_record(&standing.state, record, &api.links, &api.images).map_err(|error| Problem::internal(&error))?;
+    body["channel_answered"] = channel_answered.into();
     Ok(answer(StatusCode::OK, body, standing.position, replayed))
 }

@@ -41,3 +41,7 @@ in_role!(
     /// An operator, or a buyer.
     InOperatorOrBuyer: Operator, Buyer
 );
+in_role!(
+    /// An operator.
+    InOperator: Operator
+);

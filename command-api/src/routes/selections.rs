@@ -36,6 +36,7 @@ pub(super) async fn create(
     // A replay answers what the key's own command did: nobody had paid then.
     let status = match selected.price_amount.as_i64() {
         price if price > 0 && created.replayed && created.is_new => SelectionStatus::Unpaid,
+        _ if created.replayed => api.commands.selection_status_as_of(selected, Some(created.position)).await?,
         _ => api.commands.selection_status(selected).await?,
     };
     let code = if created.is_new { StatusCode::CREATED } else { StatusCode::OK };

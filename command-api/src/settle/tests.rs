@@ -99,16 +99,26 @@ async fn a_second_capture_of_a_paid_order_is_surplus_and_goes_back() {
 
 #[tokio::test]
 async fn what_the_channel_closed_is_closed() {
-    for state in [TradeState::ClosedUnpaid, TradeState::ClosedRefunded(captured("trade-1", COURSE_PRICE))] {
-        let world = World::new().await;
-        let pay_no = world.pending().await;
-        world.channel.queries(Ok(state));
-        world.sync(pay_no).await.unwrap();
-        let record = world.record(pay_no).await;
-        assert_eq!((record.status, record.closed_proof), (PayRecordStatus::Closed, Some(ClosedProof::ChannelClosed)));
-        assert_eq!(world.load(pay_no.order_id()).await.status, OrderStatus::AwaitingPayment, "it can be tried again");
-        assert_eq!(world.attempt(pay_no.order_id()).await.attempt(), 2);
-    }
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    world.channel.queries(Ok(TradeState::ClosedUnpaid));
+    world.sync(pay_no).await.unwrap();
+    let record = world.record(pay_no).await;
+    assert_eq!((record.status, record.closed_proof), (PayRecordStatus::Closed, Some(ClosedProof::ChannelClosed)));
+    assert_eq!(world.load(pay_no.order_id()).await.status, OrderStatus::AwaitingPayment, "it can be tried again");
+    assert_eq!(world.attempt(pay_no.order_id()).await.attempt(), 2);
+}
+
+#[tokio::test]
+async fn what_was_paid_and_wholly_given_back_before_we_heard_of_it_was_paid_and_given_back() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    world.channel.queries(Ok(TradeState::ClosedRefunded(captured("trade-1", COURSE_PRICE))));
+    world.sync(pay_no).await.unwrap();
+    let order = world.load(pay_no.order_id()).await;
+    assert_eq!((order.status, order.payment_status()), (OrderStatus::Paid, domain::order::PaymentStatus::Refunded));
+    let back = world.all("RefundSucceeded").await;
+    assert_eq!((back.len(), back[0]["fully_refunded"].as_bool(), back[0]["cause"].as_str()), (1, Some(true), Some("channel_side")));
 }
 
 #[tokio::test]

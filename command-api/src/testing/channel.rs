@@ -9,8 +9,8 @@ use domain::{Channel, Currency, Money, PayNo};
 use event_store::{LogReader, MemoryEventStore};
 use futures_util::future::BoxFuture;
 use gateway::{
-    Capture, Closed, Gateway, GatewayError, News, Notification, NotificationRefusal, NotificationReply, Operation, PrecreateRequest,
-    Precreated, RawNotification, Receipt, TradeState,
+    Capture, Closed, FormRequest, Gateway, GatewayError, News, Notification, NotificationRefusal, NotificationReply, Operation,
+    PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 
 use crate::streams;
@@ -53,16 +53,21 @@ pub(crate) fn notification(out_trade_no: impl Into<String>, trade_no: &str, fen:
 
 type Meanwhile = BoxFuture<'static, ()>;
 
-/// A channel that answers as it is told. By itself it gives codes, has seen no buyer, and closes what it is asked to.
+/// A channel that answers as it is told. By itself it gives codes and forms, has seen no buyer, closes what it is asked to,
+/// gives back what it is asked for, and knows of no refund.
 pub(crate) struct ScriptedChannel {
     log: Arc<MemoryEventStore>,
     precreates: Mutex<VecDeque<Result<Precreated, GatewayError>>>,
     queries: Mutex<VecDeque<Result<TradeState, GatewayError>>>,
     closes: Mutex<VecDeque<Result<Closed, GatewayError>>>,
+    refunds: Mutex<VecDeque<Result<RefundState, GatewayError>>>,
+    refund_queries: Mutex<VecDeque<Result<RefundState, GatewayError>>>,
+    forms: Mutex<VecDeque<Result<PaymentForm, GatewayError>>>,
     notifications: Mutex<BTreeMap<String, Result<Notification, NotificationRefusal>>>,
     meanwhile: Mutex<VecDeque<Meanwhile>>,
     asked: Mutex<Vec<(Operation, String)>>,
     requests: Mutex<Vec<PrecreateRequest>>,
+    refund_requests: Mutex<Vec<RefundRequest>>,
     unavailable: AtomicBool,
 }
 
@@ -73,10 +78,14 @@ impl ScriptedChannel {
             precreates: Mutex::default(),
             queries: Mutex::default(),
             closes: Mutex::default(),
+            refunds: Mutex::default(),
+            refund_queries: Mutex::default(),
+            forms: Mutex::default(),
             notifications: Mutex::default(),
             meanwhile: Mutex::default(),
             asked: Mutex::default(),
             requests: Mutex::default(),
+            refund_requests: Mutex::default(),
             unavailable: AtomicBool::new(false),
         }
     }
@@ -94,6 +103,27 @@ impl ScriptedChannel {
     /// The next close ends so.
     pub(crate) fn closes(&self, answer: Result<Closed, GatewayError>) {
         self.closes.lock().unwrap().push_back(answer);
+    }
+
+    /// The next refund ends so.
+    pub(crate) fn refunds(&self, answer: Result<RefundState, GatewayError>) {
+        self.refunds.lock().unwrap().push_back(answer);
+    }
+
+    /// The next question about a refund ends so.
+    pub(crate) fn refund_queries(&self, answer: Result<RefundState, GatewayError>) {
+        self.refund_queries.lock().unwrap().push_back(answer);
+    }
+
+    /// The next form ends so.
+    #[allow(dead_code, reason = "for the tests of forms")]
+    pub(crate) fn forms(&self, answer: Result<PaymentForm, GatewayError>) {
+        self.forms.lock().unwrap().push_back(answer);
+    }
+
+    /// Every refund that was asked for so far.
+    pub(crate) fn refund_requests(&self) -> Vec<RefundRequest> {
+        self.refund_requests.lock().unwrap().clone()
     }
 
     /// Somebody else's work comes in while the channel is asked the next time, before it answers.
@@ -114,7 +144,7 @@ impl ScriptedChannel {
         RawNotification { headers: vec![("content-type".to_owned(), b"text/plain".to_vec())], body: name.into_bytes() }
     }
 
-    /// What the channel was asked since this was asked last, with the attempt's two digits.
+    /// What the channel was asked since this was asked last, with the two digits of the attempt or of the refund.
     pub(crate) fn asked(&self) -> Vec<(Operation, String)> {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());
         asked.into_iter().map(|(operation, number)| (operation, number[number.len() - 2..].to_owned())).collect()
@@ -165,6 +195,27 @@ impl Gateway for ScriptedChannel {
     async fn close(&self, out_trade_no: &str) -> Result<Closed, GatewayError> {
         self.ask(Operation::Close, out_trade_no).await;
         self.closes.lock().unwrap().pop_front().unwrap_or(Ok(Closed::Done))
+    }
+
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.refund_requests.lock().unwrap().push(request.clone());
+        self.ask(Operation::Refund, &request.refund_no).await;
+        let told = self.refunds.lock().unwrap().pop_front();
+        told.unwrap_or_else(|| Ok(RefundState::Succeeded { refunded_at: Some(paid_at()) }))
+    }
+
+    async fn query_refund(&self, _out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        self.ask(Operation::QueryRefund, refund_no).await;
+        self.refund_queries.lock().unwrap().pop_front().unwrap_or(Ok(RefundState::NotFound))
+    }
+
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
+        self.asked.lock().unwrap().push((Operation::Form, request.out_trade_no.clone()));
+        let told = self.forms.lock().unwrap().pop_front();
+        told.unwrap_or_else(|| {
+            let action = format!("https://page.alipay.example/{}", request.out_trade_no);
+            Ok(PaymentForm { action, fields: vec![("biz_content".to_owned(), "{}".to_owned())] })
+        })
     }
 
     fn read_notification(&self, raw: &RawNotification, _received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {

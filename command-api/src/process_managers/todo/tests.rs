@@ -1,50 +1,66 @@
 use database::Area;
 use database::testing::TestDatabase;
-use domain::OrderId;
 
 use super::*;
 
-fn item(attempt: u8, issued_at_s: i64) -> TodoItem {
-    let order_id = OrderId::parse("7231982345678901234").unwrap();
-    TodoItem {
-        pay_no: PayNo::new(order_id, attempt).unwrap(),
-        issued_event_id: Uuid::from_u128(u128::from(attempt)),
-        issued_at: DateTime::from_timestamp(issued_at_s, 0).unwrap(),
-    }
+fn number(last: u8) -> OrderId {
+    OrderId::parse(&format!("72319823456789012{last:02}")).unwrap()
 }
 
-fn at(position: i64) -> Position {
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_780_000_000 + seconds, 0).unwrap()
+}
+
+fn position(position: i64) -> Position {
     Position::new(position).unwrap()
 }
 
+fn touched(order: u8, at_position: i64, look_at: i64) -> Touched {
+    Touched { order_id: number(order), position: position(at_position), touched_at: at(at_position), look_at: at(look_at) }
+}
+
+fn looked(order: u8, at_position: i64, next_at: Option<i64>, asked_at: Option<i64>) -> Looked {
+    let asked = asked_at.map(|asked_at| (at(asked_at), position(at_position)));
+    Looked { order_id: number(order), position: position(at_position), next_at: next_at.map(at), asked }
+}
+
+async fn due(todo: &dyn OrderTodo, now: i64) -> Vec<(OrderId, i64, Option<(DateTime<Utc>, Position)>)> {
+    let due = todo.due(at(now), 10).await.unwrap();
+    due.into_iter().map(|order| (order.order_id, order.position.as_i64(), order.asked)).collect()
+}
+
 /// What every adapter of the list keeps to.
-async fn suite(todo: &dyn AttemptTodo) {
-    let until = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+async fn suite(todo: &dyn OrderTodo) {
     let first = todo.checkpoint().await.unwrap();
     assert_eq!(first, Checkpoint::FIRST);
-
-    let (one, two, three) = (item(1, 30), item(2, 10), item(3, 20));
-    let added = [&one, &two, &three].map(|item| TodoChange::Add(item.clone()));
-    todo.advance(first, at(3), &added).await.unwrap();
-    assert_eq!(todo.due(until(25), 10).await.unwrap(), [two.clone(), three.clone()], "oldest first, and none that is too young");
-    assert_eq!(todo.due(until(99), 1).await.unwrap(), std::slice::from_ref(&two));
+    todo.advance(first, position(3), &[touched(1, 1, 50), touched(2, 2, 20), touched(1, 3, 60)]).await.unwrap();
+    assert_eq!(due(todo, 19).await, []);
+    assert_eq!(due(todo, 50).await, [(number(2), 2, None), (number(1), 3, None)], "who waits longest first; the earliest look counts");
+    assert_eq!(todo.due(at(99), 1).await.unwrap().len(), 1);
 
     // Another process that read before has lost, and changed nothing.
-    let lost = todo.advance(first, at(4), &[TodoChange::Remove(one.pay_no)]).await;
-    assert!(matches!(lost, Err(TodoError::Overtaken)));
-    assert_eq!(todo.due(until(99), 10).await.unwrap().len(), 3);
+    assert!(matches!(todo.advance(first, position(4), &[touched(3, 4, 0)]).await, Err(TodoError::Overtaken)));
+    assert_eq!(due(todo, 99).await.len(), 2);
 
+    // Looked at: later again, with what was asked; an event brings it forward and keeps that.
+    todo.looked(&[looked(1, 3, Some(80), Some(51)), looked(2, 2, None, None)]).await.unwrap();
+    assert_eq!(due(todo, 79).await, []);
+    assert_eq!(due(todo, 80).await, [(number(1), 3, Some((at(51), position(3))))]);
     let second = todo.checkpoint().await.unwrap();
-    assert_eq!(second.position, at(3));
-    let gone = item(4, 5);
-    let changes = [TodoChange::Remove(two.pay_no), TodoChange::Add(gone.clone()), TodoChange::Remove(gone.pay_no)];
-    todo.advance(second, at(6), &changes).await.unwrap();
-    assert_eq!(todo.due(until(99), 10).await.unwrap(), [three, one]);
+    assert_eq!(second.position, position(3));
+    todo.advance(second, position(5), &[touched(1, 5, 70), touched(2, 4, 71)]).await.unwrap();
+    assert_eq!(due(todo, 71).await, [(number(1), 5, Some((at(51), position(3)))), (number(2), 4, None)]);
+
+    // What happened while it was looked at is looked at too, and neither put off nor forgotten.
+    todo.looked(&[looked(1, 3, Some(500), Some(72)), looked(2, 2, None, None)]).await.unwrap();
+    assert_eq!(due(todo, 71).await, [(number(1), 5, Some((at(72), position(3)))), (number(2), 4, None)]);
+    todo.looked(&[looked(1, 5, None, None), looked(2, 4, None, None), looked(9, 9, Some(1), None)]).await.unwrap();
+    assert_eq!(due(todo, 999).await, []);
 }
 
 #[tokio::test]
 async fn the_list_in_memory_keeps_to_the_suite() {
-    suite(&MemoryAttemptTodo::default()).await;
+    suite(&MemoryOrderTodo::default()).await;
 }
 
 #[tokio::test]
@@ -65,6 +81,6 @@ async fn on(place: &TestDatabase) {
         sqlite: include_str!("../../../../migrations/views/sqlite/0001_views.sql"),
         postgres: include_str!("../../../../migrations/views/postgres/0001_views.sql"),
     };
-    database.migrate(&[checkpoints, UNFINISHED_ATTEMPT_MIGRATION]).await.unwrap();
-    suite(&SqlAttemptTodo::new(database)).await;
+    database.migrate(&[&[checkpoints], &TODO_MIGRATIONS[..]].concat()).await.unwrap();
+    suite(&SqlOrderTodo::new(database)).await;
 }

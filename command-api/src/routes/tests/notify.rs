@@ -42,7 +42,7 @@ async fn what_is_not_durable_is_not_acknowledged() {
 async fn a_body_beyond_its_limit_is_refused_and_not_kept() {
     let world = World::new().await;
     let api = Api::new(&world);
-    let limit = 64 * 1024;
+    let limit = 256 * 1024;
     let too_large = api.post("/notify/alipay").body(FORM, vec![b'x'; limit + 1]).answer().await;
     assert_eq!(too_large.problem(), (413, "payload_too_large".to_owned()));
     assert_eq!(world.inbox.kept(), []);
@@ -64,7 +64,9 @@ async fn an_address_that_sends_too_much_that_is_false_is_held_off_for_a_while() 
     for _ in 0..super::super::notify::MAX_FAILED_BURST {
         assert_eq!(api.post("/notify/alipay").body(FORM, "rubbish").answer().await.status, 200);
     }
-    assert_eq!(deliver(&api, genuine.clone()).await.problem(), (429, "rate_limited".to_owned()));
+    let refused = api.post("/notify/alipay").body(FORM, "rubbish").answer().await;
+    assert_eq!(refused.problem(), (429, "rate_limited".to_owned()));
+    assert_eq!(deliver(&api, genuine).await.text, "success", "the channel may share the address");
     world.clock.advance(chrono::TimeDelta::minutes(1));
-    assert_eq!(deliver(&api, genuine).await.text, "success", "it comes again, and then it counts");
+    assert_eq!(api.post("/notify/alipay").body(FORM, "rubbish").answer().await.status, 200);
 }

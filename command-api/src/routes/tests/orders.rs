@@ -152,9 +152,13 @@ async fn a_cancel_is_answered_with_its_proof_or_without() {
     assert_eq!((closing.status.as_u16(), closing.json()), (202, expected));
     assert_eq!(closing.header("paystream-position"), Some(world.head().await.to_string().as_str()));
     assert_eq!(api.post(&path).by("bob", Role::Buyer).answer().await.problem().0, 404);
-    let cancelled = api.post(&path).by_alice().with("if-match", "\"2\"").with("idempotency-key", "k").answer().await;
+    let replayed = api.post(&path).by_alice().with("if-match", "\"2\"").with("idempotency-key", "k").answer().await;
+    assert_eq!((replayed.status.as_u16(), replayed.json()), (202, closing.json()), "what the key was answered");
+    assert_eq!(replayed.header("idempotency-replayed"), Some("true"));
+    let cancelled = api.post(&path).by_alice().answer().await;
     assert_eq!((cancelled.status.as_u16(), &cancelled.json()["status"]), (200, &json!("cancelled")));
-    assert_eq!(cancelled.header("idempotency-replayed"), Some("true"));
+    let replayed = api.post(&path).by_alice().with("idempotency-key", "k").answer().await;
+    assert_eq!(replayed.json(), closing.json(), "also when it stands otherwise by now");
     let again = api.post(&path).by("oscar", Role::Operator).json(&json!({ "reason": "asked for" })).answer().await;
     assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (200, None));
 }
