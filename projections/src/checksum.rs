@@ -7,9 +7,11 @@ use sha2::{Digest, Sha256};
 
 use crate::course_selections::{SelectionColumns, TABLE as SELECTIONS, TABLE_OF_COURSES};
 use crate::orders::TABLE as ORDERS;
-use crate::pay_records::TABLE as PAY_RECORDS;
+use crate::pay_records::{REFUNDS, TABLE as PAY_RECORDS};
+use crate::points::TABLE as POINTS;
+use crate::surplus_payments::TABLE as SURPLUS_PAYMENTS;
 use crate::table::{Table, TableRow};
-use crate::{CourseTableRow, OrderRow, PayRecordRow, View};
+use crate::{CourseTableRow, OrderRow, PayRecordRow, PointEntryRow, RefundRow, SurplusRow, View};
 
 /// How many rows are read at a time.
 const SCAN_ROWS: i64 = 1000;
@@ -47,8 +49,11 @@ pub async fn checksum(view: View, views: &Database) -> Result<Checksum, Checksum
         let (rows, sha256) = match view {
             View::Orders => scan::<OrderRow>(&ORDERS.live, views).await?,
             View::PayRecords => scan::<PayRecordRow>(&PAY_RECORDS.live, views).await?,
+            View::Refunds => scan::<RefundRow>(&REFUNDS.live, views).await?,
+            View::SurplusPayments => scan::<SurplusRow>(&SURPLUS_PAYMENTS.live, views).await?,
             View::CourseSelections => scan::<SelectionColumns>(&SELECTIONS.live, views).await?,
             View::CourseTable => scan::<CourseTableRow>(&TABLE_OF_COURSES.live, views).await?,
+            View::Points => scan::<PointEntryRow>(&POINTS.live, views).await?,
         };
         if Checkpoint::load(views, view.follower()).await? == before {
             return Ok(Checksum { position: before.position, rows, sha256 });

@@ -1,12 +1,13 @@
-//! Course selections and the course table: a consumer of PaymentConfirmed.
+//! Course selections and the course table: a consumer of PaymentConfirmed and RefundSucceeded.
 //!
 //! What it needs of the selection it keeps in its own row, from CourseSelected. A payment opens an unpaid selection once;
-//! told again, or of another kind of business, it changes nothing.
+//! told again, or of another kind of business, it changes nothing. When all that was paid went back, the selection ends,
+//! once and for good: only by the order that opened it, and not by a part.
 
 use chrono::{DateTime, Utc};
 use database::Time;
 use domain::course_selection::{Charge, CourseSelected, CourseSelectionEvent};
-use domain::order::OrderType;
+use domain::order::{OrderEvent, OrderStreamEvent, OrderType, RefundSucceeded};
 use domain::pay_record::{PayRecordEvent, PaymentConfirmed};
 use domain::stored::StoredFormError;
 use event_store::RecordedEvent;
@@ -20,13 +21,15 @@ mod tests;
 
 pub(crate) use table::{SelectionColumns, TABLE, TABLE_OF_COURSES};
 
-/// A course selection and whether it was opened: a row of `course_selection_view`, and of `course_table_view` once opened.
+/// A course selection and whether it was opened: a row of `course_selection_view`, and of `course_table_view` while open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectionRow {
     /// What was chosen.
     pub selected: CourseSelected,
     /// Its opening; absent while it is unpaid.
     pub opened: Option<Opened>,
+    /// When all that was paid for it went back; absent unless it did.
+    pub refunded_at: Option<DateTime<Utc>>,
     /// The last revision of the selection's own stream that was applied.
     pub revision: i64,
     /// The log position of the last event applied.
@@ -64,6 +67,8 @@ pub enum SelectionFact {
     Selected(CourseSelected),
     /// An order was paid, of whatever business.
     Paid(PaymentConfirmed),
+    /// Money of an order went back, of whatever business.
+    Refunded(RefundSucceeded),
     /// Something else, which does not concern it.
     Other,
 }
@@ -79,14 +84,17 @@ impl Projector for CourseSelections {
     const NAME: &'static str = "course_selections";
 
     fn wanted() -> Vec<&'static str> {
-        vec!["CourseSelected", "PaymentConfirmed"]
+        vec!["CourseSelected", "PaymentConfirmed", "RefundSucceeded"]
     }
 
     fn read(recorded: &RecordedEvent) -> Result<SelectionFact, StoredFormError> {
         let (event_type, version, data) = (recorded.event_type.as_str(), recorded.schema_version, recorded.data.as_str());
         if event_type != "CourseSelected" {
-            let event = PayRecordEvent::from_stored(event_type, version, data)?;
-            return Ok(if let PayRecordEvent::PaymentConfirmed(event) = event { SelectionFact::Paid(event) } else { SelectionFact::Other });
+            return Ok(match OrderStreamEvent::from_stored(event_type, version, data)? {
+                OrderStreamEvent::PayRecord(PayRecordEvent::PaymentConfirmed(event)) => SelectionFact::Paid(event),
+                OrderStreamEvent::Order(OrderEvent::RefundSucceeded(event)) => SelectionFact::Refunded(event),
+                _ => SelectionFact::Other,
+            });
         }
         let CourseSelectionEvent::CourseSelected(event) = CourseSelectionEvent::from_stored(event_type, version, data)?;
         Ok(SelectionFact::Selected(event))
@@ -96,15 +104,20 @@ impl Projector for CourseSelections {
         match event {
             SelectionFact::Selected(event) => Some(event.selection_id.to_string()),
             SelectionFact::Paid(event) => (event.order_type == OrderType::course()).then(|| event.out_business_id.clone()),
+            SelectionFact::Refunded(event) => {
+                (event.fully_refunded && event.order_type == OrderType::course()).then(|| event.out_business_id.clone())
+            }
             SelectionFact::Other => None,
         }
     }
 
     fn ready(row: Option<&SelectionRow>, event: &SelectionFact) -> Result<(), Unready> {
-        match (row, event) {
-            (None, SelectionFact::Paid(event)) => Err(Unready { what: "course selection", key: event.out_business_id.clone() }),
-            _ => Ok(()),
-        }
+        let out_business_id = match (row, event) {
+            (None, SelectionFact::Paid(event)) => &event.out_business_id,
+            (None, SelectionFact::Refunded(event)) => &event.out_business_id,
+            _ => return Ok(()),
+        };
+        Err(Unready { what: "course selection", key: out_business_id.clone() })
     }
 
     fn evolve(row: Option<SelectionRow>, event: &SelectionFact, recorded: &RecordedEvent) -> Option<SelectionRow> {
@@ -112,6 +125,11 @@ impl Projector for CourseSelections {
             (None, SelectionFact::Selected(event)) => Some(SelectionRow::selected(event, recorded)),
             (Some(mut row), SelectionFact::Paid(event)) if row.opened.is_none() => {
                 row.opened = Some(Opened { order_id: Some(event.order_id.to_string()), opened_at: event.paid_at });
+                row.position = recorded.position.as_i64();
+                Some(row)
+            }
+            (Some(mut row), SelectionFact::Refunded(event)) if row.is_open_by(&event.order_id.to_string()) => {
+                row.refunded_at = Some(event.refunded_at);
                 row.position = recorded.position.as_i64();
                 Some(row)
             }
@@ -126,14 +144,21 @@ impl SelectionRow {
         Self {
             selected: event.clone(),
             opened: free.then_some(Opened { order_id: None, opened_at: event.selected_at }),
+            refunded_at: None,
             revision: revision(recorded),
             position: recorded.position.as_i64(),
         }
     }
 
-    /// Its place in the learner's course table; none while it is unpaid.
+    /// Whether that order's payment opened it, and nothing has ended it since.
+    fn is_open_by(&self, order_id: &str) -> bool {
+        let opened_by = self.opened.as_ref().and_then(|opened| opened.order_id.as_deref());
+        self.refunded_at.is_none() && opened_by == Some(order_id)
+    }
+
+    /// Its place in the learner's course table; none while it is unpaid, and after its money went back.
     pub fn course_table_row(&self) -> Option<CourseTableRow> {
-        let opened = self.opened.as_ref()?;
+        let opened = self.opened.as_ref().filter(|_| self.refunded_at.is_none())?;
         let (starts_at, ends_at) = self.selected.open_period(opened.opened_at);
         Some(CourseTableRow {
             selection_id: self.selected.selection_id.to_string(),

@@ -1,7 +1,9 @@
 //! Orders, each as its stream says.
 
 use database::Time;
-use domain::order::{Client, OrderCreated, OrderEvent, OrderSource, OrderStatus, OrderStreamEvent, OrderType, PaymentStatus};
+use domain::order::{
+    Client, OrderCreated, OrderEvent, OrderSource, OrderStatus, OrderStreamEvent, OrderType, PaymentStatus, RefundSucceeded,
+};
 use domain::pay_record::{OrderItem, PayRecordEvent};
 use domain::stored::StoredFormError;
 use event_store::RecordedEvent;
@@ -40,6 +42,7 @@ pub struct OrderRow {
     pub ended_at: Option<Time>,
     pub paid_pay_no: Option<String>,
     pub trade_no: Option<String>,
+    pub refunded_amount: i64,
     pub end_reason: Option<String>,
     pub updated_at: Time,
     pub revision: i64,
@@ -83,6 +86,14 @@ impl Projector for Orders {
                 OrderEvent::OrderCancelled(event) => event.order_id,
                 OrderEvent::OrderRevived(event) => event.order_id,
                 OrderEvent::RefundRequested(event) => event.order_id,
+                OrderEvent::RefundAccepted(event) => event.order_id,
+                OrderEvent::RefundSucceeded(event) => event.order_id,
+                OrderEvent::RefundFailed(event) => event.order_id,
+                OrderEvent::RefundNeedsOperator(event) => event.order_id,
+                OrderEvent::RefundRetried(event) => event.order_id,
+                OrderEvent::RefundSettled(event) => event.order_id,
+                OrderEvent::RefundObserved(event) => event.order_id,
+                OrderEvent::SurplusResolved(event) => event.order_id,
             },
             OrderStreamEvent::PayRecord(event) => event.pay_no().order_id(),
         };
@@ -133,6 +144,7 @@ impl OrderRow {
             ended_at: None,
             paid_pay_no: None,
             trade_no: None,
+            refunded_amount: 0,
             end_reason: None,
             updated_at: recorded.recorded_at.into(),
             revision: revision(recorded),
@@ -166,12 +178,36 @@ impl OrderRow {
                 self.end_reason = None;
                 OrderStatus::AwaitingPayment
             }
+            OrderEvent::RefundSucceeded(event) => return self.refunded(event),
             OrderEvent::OrderCreated(_)
             | OrderEvent::OrderAbandoned(_)
             | OrderEvent::RefundRequested(_)
+            | OrderEvent::RefundAccepted(_)
+            | OrderEvent::RefundFailed(_)
+            | OrderEvent::RefundNeedsOperator(_)
+            | OrderEvent::RefundRetried(_)
+            | OrderEvent::RefundSettled(_)
+            | OrderEvent::RefundObserved(_)
+            | OrderEvent::SurplusResolved(_)
             | OrderEvent::IdempotencyKeyRecorded(_) => return,
         };
         status.as_str().clone_into(&mut self.status);
+    }
+
+    /// Counts what went back of the payment that paid the order. Of money that was not owed nothing is counted; two channels
+    /// may use the same number, so both numbers must agree.
+    fn refunded(&mut self, event: &RefundSucceeded) {
+        let paid_by_it = self.paid_pay_no.as_deref() == Some(event.pay_no.to_string().as_str());
+        if !paid_by_it || self.trade_no.as_deref() != Some(event.trade_no.as_str()) {
+            return;
+        }
+        self.refunded_amount = self.refunded_amount.saturating_add(event.refund_amount.as_i64());
+        let status = match self.refunded_amount {
+            0 => PaymentStatus::Paid,
+            back if back < event.amount.as_i64() => PaymentStatus::PartiallyRefunded,
+            _ => PaymentStatus::Refunded,
+        };
+        status.as_str().clone_into(&mut self.payment_status);
     }
 }
 

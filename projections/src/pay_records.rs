@@ -1,5 +1,5 @@
 //! Pay records. Their events lie on their order's stream and name neither its buyer nor its title, so one key of this view
-//! is an order with all its attempts.
+//! is an order with all its attempts. An order's refunds are kept beside them, for the same reason.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,13 @@ use event_store::RecordedEvent;
 use crate::projector::{revision, stream_key};
 use crate::{Projector, Unready};
 
+mod refunds;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use table::TABLE;
+pub use refunds::RefundRow;
+pub(crate) use table::{REFUNDS, TABLE};
 
 /// A row of `pay_record_view`; its columns are described in `migrations/views`.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -59,16 +61,18 @@ pub struct OrderFacts {
     pub position: i64,
 }
 
-/// An order and all attempts to pay it.
+/// An order, all attempts to pay it, and all refunds of what was paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PayRecordsOfOrder {
     /// What is kept of the order.
     pub order: OrderFacts,
     /// Its pay records, by their numbers.
     pub records: BTreeMap<String, PayRecordRow>,
+    /// Its refunds, by their numbers.
+    pub refunds: BTreeMap<String, RefundRow>,
 }
 
-/// The view of pay records.
+/// The view of pay records, and of refunds.
 #[derive(Debug)]
 pub enum PayRecords {}
 
@@ -79,7 +83,8 @@ impl Projector for PayRecords {
     const NAME: &'static str = "pay_records";
 
     fn wanted() -> Vec<&'static str> {
-        PayRecordEvent::STORED.iter().map(|(name, _)| *name).chain(["OrderCreated"]).collect()
+        let of_the_order = ["OrderCreated"].into_iter().chain(refunds::WANTED);
+        PayRecordEvent::STORED.iter().map(|(name, _)| *name).chain(of_the_order).collect()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<OrderStreamEvent, StoredFormError> {
@@ -91,8 +96,9 @@ impl Projector for PayRecords {
     }
 
     fn ready(row: Option<&PayRecordsOfOrder>, event: &OrderStreamEvent) -> Result<(), Unready> {
-        let OrderStreamEvent::PayRecord(event) = event else {
-            return Ok(());
+        let event = match event {
+            OrderStreamEvent::PayRecord(event) => event,
+            OrderStreamEvent::Order(event) => return refunds::ready(row, event),
         };
         let Some(row) = row else {
             return Err(Unready { what: "order", key: event.pay_no().order_id().to_string() });
@@ -112,7 +118,11 @@ impl Projector for PayRecords {
                 row.pay_record_evolved(event, recorded);
                 Some(row)
             }
-            (row, _) => row,
+            (Some(mut row), OrderStreamEvent::Order(event)) => {
+                row.refund_evolved(event, recorded);
+                Some(row)
+            }
+            (None, _) => None,
         }
     }
 }
@@ -128,7 +138,7 @@ impl PayRecordsOfOrder {
             expires_at: event.expires_at.into(),
             position: recorded.position.as_i64(),
         };
-        Self { order, records: BTreeMap::new() }
+        Self { order, records: BTreeMap::new(), refunds: BTreeMap::new() }
     }
 
     fn pay_record_evolved(&mut self, event: &PayRecordEvent, recorded: &RecordedEvent) {
@@ -206,7 +216,7 @@ impl PayRecordRow {
             }
             PayRecordEvent::SurplusPaymentReceived(event) => {
                 if self.trade_no.is_none() {
-                    self.captured(&event.trade_no, event.paid_at.into(), None, event.received_at.into());
+                    self.captured(&event.trade_no, event.paid_at.into(), event.paid_at_offset.as_ref(), event.received_at.into());
                 }
                 // A record that paid its order stays the confirmed one, whatever else the channel took for it.
                 if self.status == PayRecordStatus::Confirmed.as_str() { PayRecordStatus::Confirmed } else { PayRecordStatus::Surplus }
@@ -235,6 +245,7 @@ fn closing_cause_word(cause: ClosingCause) -> &'static str {
         ClosingCause::OrderExpired => "order_expired",
         ClosingCause::ChannelSwitched => "channel_switched",
         ClosingCause::CodeExpired => "code_expired",
+        ClosingCause::OrderPaid => "order_paid",
     }
 }
 

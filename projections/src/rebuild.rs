@@ -7,7 +7,7 @@ use event_store::{LogReader, Position};
 use followers::{Effect, EffectError, FeedFollower, Follower, FollowerError, LogFeed};
 
 use crate::store::SqlView;
-use crate::{CourseSelections, Orders, PayRecords, Projection, SqlViewStore, View};
+use crate::{CourseSelections, Orders, PayRecords, Points, Projection, SqlViewStore, SurplusPayments, View};
 
 /// How many events a page of a rebuild spans: nobody waits for the single page, so its commit is shared by more.
 pub const REBUILD_PAGE_EVENTS: usize = 2000;
@@ -72,12 +72,15 @@ impl From<EffectError> for RebuildError {
 
 /// Makes a view again from the log, beside the one that is read, and exchanges them in one transaction, while reads and
 /// writes and the view's own follower go on. That follower finds another generation at its checkpoint and goes on behind
-/// it. What is read never goes back in position. Course selections and the course table are made together.
+/// it. What is read never goes back in position. Pay records and refunds are
+/// made together, and so are course selections and the course table.
 pub async fn rebuild(view: View, views: &Database, log: &Arc<dyn LogReader>, clock: &dyn Clock) -> Result<Rebuilt, RebuildError> {
     match view {
         View::Orders => rebuild_of::<Orders>(views, log, clock).await,
-        View::PayRecords => rebuild_of::<PayRecords>(views, log, clock).await,
+        View::PayRecords | View::Refunds => rebuild_of::<PayRecords>(views, log, clock).await,
+        View::SurplusPayments => rebuild_of::<SurplusPayments>(views, log, clock).await,
         View::CourseSelections | View::CourseTable => rebuild_of::<CourseSelections>(views, log, clock).await,
+        View::Points => rebuild_of::<Points>(views, log, clock).await,
     }
 }
 

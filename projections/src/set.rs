@@ -5,8 +5,8 @@ use event_store::LogReader;
 use followers::{FeedFollower, Follower, LogFeed};
 
 use crate::{
-    CourseSelections, MemoryViewStore, OrderRow, Orders, PayRecords, PayRecordsOfOrder, Projection, Projector, SelectionRow, SqlViewStore,
-    ViewStore,
+    CourseSelections, MemoryViewStore, OrderRow, Orders, PayRecords, PayRecordsOfOrder, Points, PointsOfOrder, Projection, Projector,
+    SelectionRow, SqlViewStore, SurplusOfStream, SurplusPayments, ViewStore,
 };
 
 /// The followers of all views, fed from the log, with their tables in `views`, which is migrated by [`crate::MIGRATIONS`].
@@ -14,7 +14,9 @@ pub fn all(views: &Database, log: &Arc<dyn LogReader>) -> Vec<Arc<dyn Follower>>
     vec![
         follower::<Orders, _>(SqlViewStore::<Orders>::new(views.clone()), log),
         follower::<PayRecords, _>(SqlViewStore::<PayRecords>::new(views.clone()), log),
+        follower::<SurplusPayments, _>(SqlViewStore::<SurplusPayments>::new(views.clone()), log),
         follower::<CourseSelections, _>(SqlViewStore::<CourseSelections>::new(views.clone()), log),
+        follower::<Points, _>(SqlViewStore::<Points>::new(views.clone()), log),
     ]
 }
 
@@ -23,10 +25,14 @@ pub fn all(views: &Database, log: &Arc<dyn LogReader>) -> Vec<Arc<dyn Follower>>
 pub struct MemoryViews {
     /// Orders, by order id.
     pub orders: MemoryViewStore<OrderRow>,
-    /// Pay records, by order id.
+    /// Pay records and refunds, by order id.
     pub pay_records: MemoryViewStore<PayRecordsOfOrder>,
     /// Course selections, and in them the course table, by selection id.
     pub course_selections: MemoryViewStore<SelectionRow>,
+    /// Money that was not owed, by the stream that tells of it.
+    pub surplus_payments: MemoryViewStore<SurplusOfStream>,
+    /// Points, by order id.
+    pub points: MemoryViewStore<PointsOfOrder>,
 }
 
 impl MemoryViews {
@@ -35,7 +41,9 @@ impl MemoryViews {
         vec![
             follower::<Orders, _>(self.orders.clone(), log),
             follower::<PayRecords, _>(self.pay_records.clone(), log),
+            follower::<SurplusPayments, _>(self.surplus_payments.clone(), log),
             follower::<CourseSelections, _>(self.course_selections.clone(), log),
+            follower::<Points, _>(self.points.clone(), log),
         ]
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Table {
     pub(crate) scan: &'static str,
     /// How many rows there are.
     pub(crate) count: &'static str,
+    /// Takes the row with the key `$1` away.
+    pub(crate) remove: &'static str,
     /// Empties it, by a word that SQLite is quick at.
     pub(crate) delete: &'static str,
     /// Empties it, by the word that Postgres is quick at.
@@ -58,6 +60,7 @@ macro_rules! table {
                 "select ", $key, $(", ", $column,)+ " from ", $name, " where ", $key, " > $1 order by ", $key, " limit $2"
             ),
             count: concat!("select count(*) from ", $name),
+            remove: concat!("delete from ", $name, " where ", $key, " = $1"),
             delete: concat!("delete from ", $name),
             truncate: concat!("truncate table ", $name),
         }

@@ -7,18 +7,22 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::course_selection::{Charge, CourseSelected, CourseSelectionEvent};
 use domain::order::{
     Client, EndCause, IdempotencyKeyRecorded, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderExpired, OrderPaid,
-    OrderRevived, OrderSource, OrderStreamEvent, OrderType, RefundCause, RefundRequested,
+    OrderRevived, OrderSource, OrderStreamEvent, OrderType,
 };
 use domain::pay_record::{
     CaptureSource, ClosedProof, ClosingCause, LatePaymentReceived, OrderItem, PayRecordClosed, PayRecordClosing, PayRecordEvent,
     PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared, PaymentConfirmed, PaymentRequest, SurplusPaymentReceived,
     SurplusReason,
 };
-use domain::{BuyerId, Channel, Currency, MinorUnits, OrderId, PayNo, ProductId, RefundNo, SelectionId, SkuId};
+use domain::{BuyerId, Channel, Currency, MinorUnits, OrderId, PayNo, ProductId, SelectionId, SkuId};
 use event_store::{EventStore, ExpectedRevision, LogReader, MemoryEventStore, Metadata, NewEvent, Position, RecordedEvent, StreamId};
 use uuid::Uuid;
 
 use crate::Projector;
+
+mod refunds;
+
+pub(crate) use refunds::*;
 
 /// A time that all tests count from.
 pub(crate) fn at(second: i64) -> DateTime<Utc> {
@@ -146,6 +150,7 @@ pub(crate) fn surplus(order: OrderId, attempt: u8) -> PayRecordEvent {
         channel: Channel::AlipayQr,
         trade_no: format!("surplus-{order}-{attempt}"),
         paid_at: at(150),
+        paid_at_offset: Some("+08:00".to_owned()),
         received_at: at(151),
         learned_by: CaptureSource::Query,
     }
@@ -184,18 +189,6 @@ pub(crate) fn revived(order: OrderId, attempt: u8) -> OrderRevived {
     OrderRevived { order_id: order, pay_no: pay_no(order, attempt) }
 }
 
-pub(crate) fn refund_requested(order: OrderId, attempt: u8) -> RefundRequested {
-    RefundRequested {
-        refund_no: RefundNo::new(order, 1).unwrap(),
-        order_id: order,
-        pay_no: pay_no(order, attempt),
-        trade_no: format!("surplus-{order}-{attempt}"),
-        amount: fen(9900),
-        currency: Currency::Cny,
-        cause: RefundCause::PaidTwice,
-    }
-}
-
 pub(crate) fn failed(order: OrderId, attempt: u8) -> PayRecordEvent {
     PayRecordFailed { pay_no: pay_no(order, attempt), code: "ACQ.SYSTEM_ERROR".to_owned() }.into()
 }
@@ -213,7 +206,7 @@ pub(crate) fn record_closed(order: OrderId, attempt: u8) -> PayRecordEvent {
 }
 
 pub(crate) fn key_recorded() -> IdempotencyKeyRecorded {
-    IdempotencyKeyRecorded { key_hash: "a".to_owned(), request_hash: "b".to_owned(), pay_no: None }
+    IdempotencyKeyRecorded { key_hash: "a".to_owned(), request_hash: "b".to_owned(), pay_no: None, refund_no: None }
 }
 
 /// A stored event as a log would give it back: `(stored name, shape, JSON)`.
@@ -330,9 +323,11 @@ impl Story {
         self.order(order_id(4), [cancel.into(), record_closing(order_id(4), 2).into()]).await;
         self.order(order_id(4), [record_closed(order_id(4), 2).into(), cancelled(order_id(4), Some("changed my mind")).into()]).await;
         self.order(order_id(2), [surplus(order_id(2), 1).into(), refund_requested(order_id(2), 1).into()]).await;
+        self.unknown_capture("T1").await;
         self.order(order_id(5), [closing(order_id(5), EndCause::Expiry, None).into(), expired(order_id(5)).into()]).await;
         self.order(order_id(5), [late(order_id(5), 1).into()]).await;
         let confirmed = PayRecordEvent::from(confirmed(order_id(5), 1, "exam_fee", "e-5"));
         self.order(order_id(5), [revived(order_id(5), 1).into(), confirmed.into(), paid(order_id(5), 1).into()]).await;
+        self.refunds().await;
     }
 }

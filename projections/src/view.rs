@@ -1,37 +1,47 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{CourseSelections, Orders, PayRecords, Projector};
+use crate::{CourseSelections, Orders, PayRecords, Points, Projector, SurplusPayments};
 
 /// A view by the name that the command line has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// Orders.
     Orders,
-    /// Pay records.
+    /// Pay records; made together with refunds.
     PayRecords,
+    /// Refunds; made together with pay records.
+    Refunds,
+    /// Money that was not owed.
+    SurplusPayments,
     /// Course selections; made together with the course table.
     CourseSelections,
     /// The course table; made together with the course selections.
     CourseTable,
+    /// Points.
+    Points,
 }
 
 /// There is no view of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no view {0}; there are orders, pay_records, course_selections and course_table")]
+#[error("there is no view {0}; there are orders, pay_records, refunds, surplus_payments, course_selections, course_table and points")]
 pub struct UnknownView(String);
 
 impl View {
     /// Every view.
-    pub const ALL: [Self; 4] = [Self::Orders, Self::PayRecords, Self::CourseSelections, Self::CourseTable];
+    pub const ALL: [Self; 7] =
+        [Self::Orders, Self::PayRecords, Self::Refunds, Self::SurplusPayments, Self::CourseSelections, Self::CourseTable, Self::Points];
 
     /// Its name, for instance `pay_records`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Orders => "orders",
             Self::PayRecords => "pay_records",
+            Self::Refunds => "refunds",
+            Self::SurplusPayments => "surplus_payments",
             Self::CourseSelections => "course_selections",
             Self::CourseTable => "course_table",
+            Self::Points => "points",
         }
     }
 
@@ -39,8 +49,10 @@ impl View {
     pub fn follower(self) -> &'static str {
         match self {
             Self::Orders => Orders::NAME,
-            Self::PayRecords => PayRecords::NAME,
+            Self::PayRecords | Self::Refunds => PayRecords::NAME,
+            Self::SurplusPayments => SurplusPayments::NAME,
             Self::CourseSelections | Self::CourseTable => CourseSelections::NAME,
+            Self::Points => Points::NAME,
         }
     }
 }

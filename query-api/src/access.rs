@@ -50,6 +50,10 @@ impl Scope {
 #[derive(Clone, Debug)]
 pub(crate) struct Buyer(pub(crate) String);
 
+/// An operator or an auditor: who sees what is nobody's. As an extractor: 401 without a good token, 403 without either role.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overseer;
+
 /// An auditor. As an extractor: 401 without a good token, 403 without the role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Auditor;
@@ -77,6 +81,20 @@ where
         let identity = identity(parts, state).await?;
         identity.require(Role::Buyer)?;
         Ok(Self(identity.subject))
+    }
+}
+
+impl<S> FromRequestParts<S> for Overseer
+where
+    S: Send + Sync,
+    Arc<TokenVerifier>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let identity = identity(parts, state).await?;
+        let may_see = identity.has(Role::Operator) || identity.has(Role::Auditor);
+        may_see.then_some(Self).ok_or_else(|| Problem::new(Code::Forbidden))
     }
 }
 

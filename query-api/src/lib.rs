@@ -15,9 +15,12 @@ mod orders;
 mod pace;
 mod page;
 mod pay_records;
+mod points;
 mod progress;
+mod refunds;
 mod routes;
 mod state;
+mod surplus_payments;
 #[cfg(test)]
 mod tests;
 

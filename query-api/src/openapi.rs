@@ -18,10 +18,13 @@ mod operation;
 mod operations;
 mod orders;
 mod pay_records;
+mod points;
 mod problems;
+mod refunds;
 mod schema;
 mod selections;
 mod shop;
+mod surplus_payments;
 
 use operation::Operation;
 
@@ -48,8 +51,18 @@ const ABOUT: &str = "Paystream takes payments: a course is selected, an order is
 ///
 /// Shape: an OpenAPI 3.1 document. Routes of the sandbox channels and pages are not in it.
 pub fn openapi() -> Value {
-    let groups =
-        [selections::group(), orders::group(), pay_records::group(), checkout::group(), shop::group(), audit::group(), operations::group()];
+    let groups = [
+        selections::group(),
+        orders::group(),
+        pay_records::group(),
+        refunds::group(),
+        surplus_payments::group(),
+        points::group(),
+        checkout::group(),
+        shop::group(),
+        audit::group(),
+        operations::group(),
+    ];
     let mut schemas = problems::schemas();
     let (mut tags, mut paths) = (Vec::new(), Map::new());
     for group in groups {

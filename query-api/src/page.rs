@@ -45,6 +45,11 @@ impl<T> Page<T> {
         let next_cursor = if has_more { rows.last().map(|row| place(row).to_cursor()) } else { None };
         Ok(Self { items: rows.into_iter().map(show).collect::<Result<_, E>>()?, next_cursor })
     }
+
+    /// Its items and the cursor of the next page, for an answer that holds more than a list.
+    pub(crate) fn into_parts(self) -> (Vec<T>, Option<String>) {
+        (self.items, self.next_cursor)
+    }
 }
 
 impl Place {
@@ -56,7 +61,7 @@ impl Place {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let (micros, id) = text.split_once('.')?;
         let at = DateTime::from_timestamp_micros(micros.parse().ok()?).filter(|at| at.timestamp() <= AFTER_ALL_S)?;
-        let is_plain = !id.is_empty() && id.bytes().all(|digit| digit.is_ascii_digit());
+        let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
         (at >= DateTime::UNIX_EPOCH && is_plain).then(|| Self { at, id: id.to_owned() })
     }
 
@@ -88,16 +93,18 @@ mod tests {
 
     #[test]
     fn a_cursor_is_the_place_that_it_was_made_of() {
-        let place = Place { at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(), id: "7231".to_owned() };
-        assert_eq!(Place::read(Some(&place.to_cursor())).unwrap(), place);
-        assert!(Place::read(None).unwrap().at > place.at);
+        for id in ["7231", "723101-2026072022001.4", "unknown_capture-alipay-T1"] {
+            let place = Place { at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(), id: id.to_owned() };
+            assert_eq!(Place::read(Some(&place.to_cursor())).unwrap(), place);
+            assert!(Place::read(None).unwrap().at > place.at);
+        }
     }
 
     #[test]
     fn a_cursor_that_no_page_gave_is_refused() {
         let made = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let texts =
-            ["%".to_owned(), String::new(), made("1"), made("1."), made("x.1"), made("1.a"), made("-1.1"), made("253402300800000000.1")];
+            ["%".to_owned(), String::new(), made("1"), made("1."), made("x.1"), made("1.a b"), made("-1.1"), made("253402300800000000.1")];
         for text in texts {
             let problem = Place::read(Some(&text)).unwrap_err();
             assert_eq!((problem.code, problem.errors[0].field.as_str()), (Code::Invalid, "cursor"), "{text}");

@@ -21,10 +21,14 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_m
 pub enum Follower {
     /// Fills `order_view`.
     Orders,
-    /// Fills `pay_record_view`.
+    /// Fills `pay_record_view` and `refund_view`.
     PayRecords,
     /// Fills `course_selection_view` and `course_table_view`.
     CourseSelections,
+    /// Fills `surplus_payment_view`.
+    SurplusPayments,
+    /// Fills `point_entry_view`.
+    Points,
 }
 
 impl Follower {
@@ -34,6 +38,8 @@ impl Follower {
             Self::Orders => "orders",
             Self::PayRecords => "pay_records",
             Self::CourseSelections => "course_selections",
+            Self::SurplusPayments => "surplus_payments",
+            Self::Points => "points",
         }
     }
 }

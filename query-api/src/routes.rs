@@ -7,7 +7,7 @@ use axum::{Router, middleware};
 use chassis::admission::admit;
 
 use crate::state::QueryState;
-use crate::{audit, course_selections, openapi, orders, pay_records};
+use crate::{audit, course_selections, openapi, orders, pay_records, points, refunds, surplus_payments};
 
 /// Every route of the read side. Unknown addresses, problems' languages and security headers are the caller's, see
 /// `chassis::layers::standard`.
@@ -19,8 +19,11 @@ pub fn routes(state: QueryState) -> Router {
         .route("/api/v1/orders/{order_id}", get(orders::show))
         .route("/api/v1/orders/{order_id}/watch", get(orders::watch))
         .route("/api/v1/pay-records/{pay_no}", get(pay_records::show))
+        .route("/api/v1/refunds/{refund_no}", get(refunds::show))
+        .route("/api/v1/surplus-payments", get(surplus_payments::list))
         .route("/api/v1/course-selections/{selection_id}", get(course_selections::show))
         .route("/api/v1/course-table", get(course_selections::table))
+        .route("/api/v1/points", get(points::list))
         .route("/api/v1/audit/events", get(audit::events))
         .route("/api/v1/audit/streams/{stream_id}", get(audit::stream))
         .route("/api/v1/audit/orders/{order_id}/trail", get(audit::trail))

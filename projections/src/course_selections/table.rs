@@ -45,8 +45,14 @@ impl From<&SelectionRow> for SelectionColumns {
     fn from(row: &SelectionRow) -> Self {
         let selected = &row.selected;
         let opened_at = row.opened.as_ref().map(|opened| opened.opened_at);
-        // Whether its time is over is asked by the reader, who knows the time: what is opened is active here.
-        let status = if opened_at.is_some() { SelectionStatus::Active } else { SelectionStatus::Unpaid };
+        // Whether its time is over is asked by the reader, who knows the time: what is opened and was not given back is active
+        // here.
+        let status = match (row.refunded_at, opened_at) {
+            (Some(_), _) => SelectionStatus::Ended,
+            (None, Some(_)) => SelectionStatus::Active,
+            (None, None) => SelectionStatus::Unpaid,
+        };
+        let end_of_time = opened_at.and_then(|opened_at| selected.open_period(opened_at).1);
         Self {
             selection_id: selected.selection_id.to_string(),
             buyer_id: selected.buyer_id.as_str().to_owned(),
@@ -61,7 +67,7 @@ impl From<&SelectionRow> for SelectionColumns {
             status: status.as_str().to_owned(),
             order_id: row.opened.as_ref().and_then(|opened| opened.order_id.clone()),
             opened_at: opened_at.map(Time::from),
-            ends_at: opened_at.and_then(|opened_at| selected.open_period(opened_at).1).map(Time::from),
+            ends_at: row.refunded_at.or(end_of_time).map(Time::from),
             selected_at: selected.selected_at.into(),
             revision: row.revision,
             position: row.position,
@@ -89,7 +95,12 @@ impl TryFrom<SelectionColumns> for SelectionRow {
             selected_at: columns.selected_at.into(),
         };
         let opened = columns.opened_at.map(|opened_at| Opened { order_id: columns.order_id, opened_at: opened_at.into() });
-        Ok(Self { selected, opened, revision: columns.revision, position: columns.position })
+        let ended_by_refund = columns.status == SelectionStatus::Ended.as_str();
+        let refunded_at = columns.ends_at.filter(|_| ended_by_refund).map(DateTime::<Utc>::from);
+        if ended_by_refund && refunded_at.is_none() {
+            return Err(damaged("ends_at"));
+        }
+        Ok(Self { selected, opened, refunded_at, revision: columns.revision, position: columns.position })
     }
 }
 
@@ -178,7 +189,12 @@ impl SqlView for CourseSelections {
         let selections: Vec<_> = changed.iter().map(|row| SelectionColumns::from(*row).values()).collect();
         let courses: Vec<_> = changed.iter().filter_map(|row| row.course_table_row()).map(|row| row.values()).collect();
         TABLE.side(side).upsert.apply(transaction, &selections).await?;
-        TABLE_OF_COURSES.side(side).upsert.apply(transaction, &courses).await
+        let courses_of = TABLE_OF_COURSES.side(side);
+        courses_of.upsert.apply(transaction, &courses).await?;
+        for row in changed.iter().filter(|row| row.refunded_at.is_some()) {
+            transaction.execute(courses_of.remove, values![row.selected.selection_id.to_string()]).await?;
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +211,7 @@ impl SelectionColumns {
             ("price_amount", Self { price_amount: -1, ..row() }),
             ("currency", Self { currency: "XXX".to_owned(), ..row() }),
             ("valid_days", Self { valid_days: Some(-1), ..row() }),
+            ("ends_at", Self { status: "ended".to_owned(), ends_at: None, ..row() }),
         ]
     }
 }

@@ -108,6 +108,7 @@ fn a_row_survives_its_columns() {
         vec![selection_event(dated)],
         vec![selection_event(selected(1, Charge::Free))],
         vec![paid_selection(), order_event(PayRecordEvent::from(payment("course")))],
+        vec![paid_selection(), order_event(PayRecordEvent::from(payment("course"))), refund("course", true)],
     ] {
         let row = row_after(events);
         assert_eq!(SelectionRow::try_from(SelectionColumns::from(&row)).unwrap(), row);
@@ -121,4 +122,62 @@ fn a_damaged_row_is_told_and_not_guessed() {
         let error = SelectionRow::try_from(damaged).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { column: found, .. } if found == column), "{column}: {error}");
     }
+}
+
+fn refund_of(number: i64, order_type: &str, fully_refunded: bool) -> Stored {
+    let mut event = refund_succeeded(order_id(number), 1, 9900, fully_refunded);
+    event.order_type = OrderType::parse(order_type).unwrap();
+    event.out_business_id = selection_id(1).to_string();
+    order_event(event)
+}
+
+fn refund(order_type: &str, fully_refunded: bool) -> Stored {
+    refund_of(5, order_type, fully_refunded)
+}
+
+fn open() -> [Stored; 2] {
+    [paid_selection(), order_event(PayRecordEvent::from(payment("course")))]
+}
+
+#[test]
+fn a_selection_ends_when_all_that_was_paid_went_back() {
+    let row = row_after(open().into_iter().chain([refund("course", true)]));
+    assert_eq!((row.refunded_at, row.course_table_row(), row.position), (Some(at(200)), None, 3));
+    assert_eq!(row.opened.unwrap().order_id, Some(order_id(5).to_string()), "which order it was stays known");
+}
+
+#[test]
+fn a_part_and_other_business_concern_no_selection() {
+    for other in [refund("course", false), refund("exam_fee", true)] {
+        let recorded = stream("order-5", [other]);
+        let event = CourseSelections::read(&recorded[0]).unwrap();
+        assert_eq!(CourseSelections::key(&event, &recorded[0]), None);
+    }
+}
+
+#[test]
+fn another_orders_refund_does_not_end_it() {
+    let row = row_after(open());
+    assert_eq!(row_after(open().into_iter().chain([refund_of(6, "course", true)])), row);
+    let free = || selection_event(selected(1, Charge::Free));
+    assert_eq!(row_after([free(), refund("course", true)]), row_after([free()]));
+}
+
+#[test]
+fn what_ended_stays_ended_whatever_is_told_again() {
+    let ended: Vec<_> = open().into_iter().chain([refund("course", true)]).collect();
+    let row = row_after(ended.clone());
+    assert_eq!(row_after(ended.clone().into_iter().chain(ended)), row);
+    let mut other = confirmed(order_id(6), 1, "course", &selection_id(1).to_string());
+    other.paid_at = at(999);
+    let again = order_event(PayRecordEvent::from(other));
+    assert_eq!(row_after(open().into_iter().chain([refund("course", true), again])), row);
+}
+
+#[test]
+fn a_refund_for_an_unknown_selection_is_not_passed_over() {
+    let recorded = stream("order-5", [refund("course", true)]);
+    let event = CourseSelections::read(&recorded[0]).unwrap();
+    let unknown = Unready { what: "course selection", key: selection_id(1).to_string() };
+    assert_eq!(CourseSelections::ready(None, &event), Err(unknown));
 }

@@ -10,7 +10,7 @@ use crate::table::{TablePair, TableRow, table_pair};
 pub(crate) static TABLE: TablePair = table_pair!("order_view", key "order_id", by "order_id", [
     "buyer_id", "service", "order_type", "out_business_id", "source", "title", "description", "client", "amount", "currency", "status",
     "payment_status", "shipping_status", "items_json", "created_at", "expires_at", "paid_at", "ended_at", "paid_pay_no", "trade_no",
-    "end_reason", "updated_at", "revision", "position",
+    "refunded_amount", "end_reason", "updated_at", "revision", "position",
 ]);
 
 impl TableRow for OrderRow {
@@ -42,6 +42,7 @@ impl TableRow for OrderRow {
             row.ended_at,
             row.paid_pay_no,
             row.trade_no,
+            row.refunded_amount,
             row.end_reason,
             row.updated_at,
             row.revision,

@@ -146,3 +146,55 @@ fn every_source_and_client_has_the_word_of_its_event() {
         assert_eq!(serde_json::to_value(client).unwrap(), client_word(client));
     }
 }
+
+fn paid_and(events: impl IntoIterator<Item = OrderStreamEvent>) -> OrderRow {
+    let paid: [OrderStreamEvent; 3] = [issued(order_id(1), 1).into(), confirmed_event(), paid(order_id(1), 1).into()];
+    order_after(paid.into_iter().chain(events))
+}
+
+#[test]
+fn what_went_back_of_the_payment_is_told_in_part_and_whole() {
+    let order = order_id(1);
+    let requested = paid_and([refund_wished(order, 1, 4000).into(), refund_accepted(order, 1).into()]);
+    assert_eq!((requested.payment_status.as_str(), requested.refunded_amount), ("paid", 0), "only what went back counts");
+    let part: [OrderStreamEvent; 2] = [refund_wished(order, 1, 4000).into(), refund_succeeded(order, 1, 4000, false).into()];
+    let row = paid_and(part.clone());
+    assert_eq!((row.payment_status.as_str(), row.refunded_amount, row.status.as_str()), ("partially_refunded", 4000, "paid"));
+    let rest: [OrderStreamEvent; 2] = [refund_wished(order, 2, 5900).into(), refund_succeeded(order, 2, 5900, true).into()];
+    let row = paid_and(part.into_iter().chain(rest));
+    assert_eq!((row.payment_status.as_str(), row.refunded_amount, row.status.as_str()), ("refunded", 9900, "paid"));
+}
+
+#[test]
+fn what_was_not_owed_goes_back_without_a_word_about_the_order() {
+    let order = order_id(1);
+    let row = paid_and([surplus(order, 1).into(), refund_requested(order, 1).into(), surplus_refunded(order, 1, 9900).into()]);
+    assert_eq!((row.payment_status.as_str(), row.refunded_amount), ("paid", 0));
+    let mut other_record = refund_succeeded(order, 1, 9900, false);
+    other_record.pay_no = pay_no(order, 2);
+    assert_eq!(paid_and([other_record.into()]).refunded_amount, 0, "two channels may use the same number");
+    let never_paid = order_after([refund_succeeded(order, 1, 9900, false).into()]);
+    assert_eq!((never_paid.payment_status.as_str(), never_paid.refunded_amount), ("unpaid", 0));
+}
+
+#[test]
+fn the_payment_status_is_the_domains() {
+    let order = order_id(1);
+    let all: [OrderStreamEvent; 9] = [
+        created(order, "course", "77").into(),
+        issued(order, 1).into(),
+        confirmed_event(),
+        paid(order, 1).into(),
+        refund_wished(order, 1, 4000).into(),
+        refund_succeeded(order, 1, 4000, false).into(),
+        refund_wished(order, 2, 5900).into(),
+        refund_failed(order, 2).into(),
+        refund_succeeded(order, 2, 5900, true).into(),
+    ];
+    for count in 1..=all.len() {
+        let events = &all[..count];
+        let domains = <domain::order::Order as domain::Decider>::fold(domain::order::Order::default(), events);
+        let row = fold::<Orders>(None, &stream("order-1", events.iter().cloned().map(order_event))).unwrap();
+        assert_eq!(row.payment_status, domains.payment_status().as_str(), "after {count} events");
+    }
+}

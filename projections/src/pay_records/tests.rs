@@ -79,7 +79,7 @@ fn a_confirmed_record_stays_so_whatever_else_the_channel_took() {
 fn money_that_nobody_owed_is_surplus() {
     let row = record_after([record_closed(order_id(1), 1), surplus(order_id(1), 1)]);
     assert_eq!((row.status.as_str(), row.trade_no), ("surplus", Some(format!("surplus-{}-1", order_id(1)))));
-    assert_eq!((row.paid_at, row.paid_at_offset), (Some(Time(at(150))), None));
+    assert_eq!((row.paid_at, row.paid_at_offset.as_deref()), (Some(Time(at(150))), Some("+08:00")));
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn what_happens_to_an_unknown_order_or_attempt_is_not_passed_over() {
 
 #[test]
 fn every_cause_and_proof_has_the_word_of_its_event() {
-    use ClosingCause::{ChannelSwitched, CodeExpired, OrderCancelled, OrderExpired};
-    for cause in [OrderCancelled, OrderExpired, ChannelSwitched, CodeExpired] {
+    use ClosingCause::{ChannelSwitched, CodeExpired, OrderCancelled, OrderExpired, OrderPaid};
+    for cause in [OrderCancelled, OrderExpired, ChannelSwitched, CodeExpired, OrderPaid] {
         assert_eq!(serde_json::to_value(cause).unwrap(), closing_cause_word(cause));
     }
     for proof in [ClosedProof::ChannelClosed, ClosedProof::NeverShown, ClosedProof::AbsentAfterGrace, ClosedProof::Unproven] {

@@ -3,12 +3,13 @@
 use database::testing::TestDatabase;
 use database::{Area, Database, values};
 use domain::course_selection::Charge;
+use domain::order::OrderStreamEvent;
 use domain::pay_record::PayRecordEvent;
 use event_store::RecordedEvent;
 
 use super::*;
 use crate::testing::*;
-use crate::{CourseSelections, MIGRATIONS, Orders, PayRecords, Projector};
+use crate::{CourseSelections, MIGRATIONS, Orders, PayRecords, Points, Projector, SurplusPayments};
 
 async fn migrated(place: &TestDatabase) -> Database {
     let views = place.open(Area::Views).await.unwrap();
@@ -70,7 +71,37 @@ fn order_story() -> Vec<RecordedEvent> {
 
 fn selection_story() -> Vec<RecordedEvent> {
     let payment = PayRecordEvent::from(confirmed(order_id(1), 1, "course", &selection_id(1).to_string()));
-    stream("course_selection-1", [selection_event(selected(1, Charge::Paid)), order_event(payment)])
+    let mut refund = refund_succeeded(order_id(1), 1, 9900, true);
+    refund.out_business_id = selection_id(1).to_string();
+    stream("course_selection-1", [selection_event(selected(1, Charge::Paid)), order_event(payment), order_event(refund)])
+}
+
+fn refund_story() -> Vec<RecordedEvent> {
+    let order = order_id(1);
+    let events: [OrderStreamEvent; 5] = [
+        created(order, "course", "77").into(),
+        issued(order, 1).into(),
+        refund_wished(order, 1, 4000).into(),
+        refund_needs_operator(order, 1).into(),
+        refund_succeeded(order, 1, 4000, false).into(),
+    ];
+    stream(&format!("order-{order}"), events.map(order_event))
+}
+
+fn surplus_story() -> Vec<RecordedEvent> {
+    let order = order_id(1);
+    let events: [OrderStreamEvent; 4] = [
+        surplus(order, 1).into(),
+        refund_requested(order, 1).into(),
+        refund_failed(order, 1).into(),
+        surplus_resolved(order, &surplus_trade(order)).into(),
+    ];
+    stream(&format!("order-{order}"), events.map(order_event))
+}
+
+fn point_story() -> Vec<RecordedEvent> {
+    let payment = PayRecordEvent::from(confirmed(order_id(1), 1, "course", "77"));
+    stream("order-1", [order_event(payment), order_event(refund_succeeded(order_id(1), 1, 9900, true))])
 }
 
 /// The suite over every view; `store` makes a view's empty store.
@@ -82,7 +113,11 @@ macro_rules! suite {
         let store = $store(|views| SqlViewStore::<PayRecords>::new(views));
         keeps_its_promises::<PayRecords>(&store, &order_id(1).to_string(), &pay_records, 4).await;
         let store = $store(|views| SqlViewStore::<CourseSelections>::new(views));
-        keeps_its_promises::<CourseSelections>(&store, &selection_id(1).to_string(), &selection_story(), 1).await;
+        keeps_its_promises::<CourseSelections>(&store, &selection_id(1).to_string(), &selection_story(), 2).await;
+        let store = $store(|views| SqlViewStore::<SurplusPayments>::new(views));
+        keeps_its_promises::<SurplusPayments>(&store, &format!("order-{}", order_id(1)), &surplus_story(), 2).await;
+        let store = $store(|views| SqlViewStore::<Points>::new(views));
+        keeps_its_promises::<Points>(&store, &order_id(1).to_string(), &point_story(), 1).await;
     }};
 }
 
@@ -110,6 +145,43 @@ async fn views_in_postgres_keep_their_promises() {
     let place = TestDatabase::postgres().await;
     let views = migrated(&place).await;
     suite!(|make| in_database(&views, make));
+}
+
+#[tokio::test]
+async fn refunds_come_back_as_they_were_written() {
+    for place in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        let views = migrated(&place).await;
+        let store = SqlViewStore::<PayRecords>::new(views.clone());
+        keeps_its_promises::<PayRecords>(&store, &order_id(1).to_string(), &refund_story(), 3).await;
+    }
+}
+
+#[tokio::test]
+async fn a_course_whose_money_went_back_leaves_the_course_table() {
+    for place in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        let views = migrated(&place).await;
+        let store = SqlViewStore::<CourseSelections>::new(views.clone());
+        let (key, events) = (selection_id(1).to_string(), selection_story());
+        let courses = async || views.fetch_one::<(i64,)>("select count(*) from course_table_view", values![]).await.unwrap().0;
+        let open = fold::<CourseSelections>(None, &events[..2]).unwrap();
+        let checkpoint = store.commit(vec![(key.clone(), open.clone())], Checkpoint::FIRST, position(2)).await.unwrap();
+        assert_eq!(courses().await, 1);
+        let ended = fold::<CourseSelections>(Some(open), &events[2..]).unwrap();
+        store.commit(vec![(key, ended)], checkpoint, position(3)).await.unwrap();
+        assert_eq!(courses().await, 0, "{:?}", views.backend());
+    }
+}
+
+#[tokio::test]
+async fn points_that_were_taken_but_never_given_are_told_and_not_guessed() {
+    let place = TestDatabase::sqlite();
+    let views = migrated(&place).await;
+    let store = SqlViewStore::<Points>::new(views.clone());
+    let (key, row) = (order_id(1).to_string(), fold::<Points>(None, &point_story()).unwrap());
+    store.commit(vec![(key.clone(), row)], Checkpoint::FIRST, position(2)).await.unwrap();
+    views.execute("delete from point_entry_view where cause = 'payment'", values![]).await.unwrap();
+    let damaged = store.load(&[key]).await;
+    assert!(matches!(damaged, Err(StoreError::Damaged { table: "point_entry_view", .. })), "{damaged:?}");
 }
 
 fn in_database<S>(views: &Database, make: impl FnOnce(Database) -> S) -> S {

@@ -34,6 +34,7 @@ struct SelectionRow {
     charge: String,
     price_amount: i64,
     currency: String,
+    status: String,
     starts_at: Option<Time>,
     order_id: Option<String>,
     opened_at: Option<Time>,
@@ -60,7 +61,7 @@ struct SelectionView {
     ends_at: Option<DateTime<Utc>>,
 }
 
-const ONE: &str = "select selection_id, course_id, title, charge, price_amount, currency, starts_at, order_id, opened_at, ends_at, \
+const ONE: &str = "select selection_id, course_id, title, charge, price_amount, currency, status, starts_at, order_id, opened_at, ends_at, \
      selected_at, revision from course_selection_view where selection_id = $1 and buyer_id = $2";
 
 /// `GET /api/v1/course-selections/{selection_id}`
@@ -85,6 +86,10 @@ pub(crate) async fn show(
 
 impl SelectionRow {
     fn status(&self, now: DateTime<Utc>) -> SelectionStatus {
+        // Its money went back: only that is told by the column, time is not.
+        if self.status == SelectionStatus::Ended.as_str() {
+            return SelectionStatus::Ended;
+        }
         match (self.opened_at, self.ends_at) {
             (None, _) => SelectionStatus::Unpaid,
             (Some(_), Some(Time(ends_at))) if ends_at <= now => SelectionStatus::Ended,
@@ -92,7 +97,7 @@ impl SelectionRow {
         }
     }
 
-    /// The order's payment opens a selection and time ends it, neither of which is a revision of its own stream.
+    /// The order's payment opens a selection, and its refund or time ends it, none of which is a revision of its own stream.
     fn tag(&self, status: SelectionStatus) -> EntityTag {
         match status {
             SelectionStatus::Unpaid => EntityTag::of_revision(self.revision),

@@ -5,6 +5,9 @@ use super::Group;
 use super::operation::Operation;
 use super::schema::{self, list, named};
 
+/// Every view by its name.
+const VIEWS: [&str; 7] = ["orders", "pay_records", "refunds", "surplus_payments", "course_selections", "course_table", "points"];
+
 /// What monitors and developers ask.
 pub(super) fn group() -> Group {
     Group {
@@ -28,7 +31,7 @@ pub(super) fn group() -> Group {
             Operation::post("/api/v1/operations/views/{view}/rebuild", "rebuildView", "Make a view again from the log")
                 .about("Beside the one that is read, which goes on being read; what `paystream rebuild` asks of a running server.")
                 .roles(&[Role::Operator])
-                .in_path("view", schema::word("The view", &["orders", "pay_records", "course_selections", "course_table"]))
+                .in_path("view", schema::word("The view", &VIEWS))
                 .json(200, "It is made again.", "RebuildAnswer"),
             Operation::get("/openapi.json", "showDescription", "This document").answers(200, "It.", description()),
         ],

@@ -28,7 +28,7 @@ pub(super) fn group() -> Group {
                 .roles(&EVERYBODY)
                 .in_path("order_id", order_id())
                 .of_views()
-                .view("The order with its items, pay records and times.", "Order"),
+                .view("The order with its items, pay records, refunds and times.", "Order"),
             watch(),
             Operation::post("/api/v1/orders/{order_id}/cancel", "cancelOrder", "Cancel an order")
                 .about(
@@ -253,6 +253,8 @@ fn members() -> Vec<(&'static str, Value)> {
         ("items", list("Its lines", &named("OrderItem"))),
         ("paid_pay_no", or_null(schema::digits("The pay record that paid it", ""), null())),
         ("trade_no", or_null(schema::text("The channel's number of that payment", ""), null())),
+        ("refunded_amount", schema::amount("What of that payment went back", 0)),
+        ("refunded_text", schema::amount_text("0.00")),
         ("end_reason", or_null(schema::text("Why it was cancelled, as it was said", ""), null())),
         ("created_at", schema::time("When it was made", "2026-07-20T08:00:05Z")),
         ("expires_at", schema::time("Until when it can be paid", "2026-07-20T08:30:05Z")),
@@ -264,8 +266,8 @@ fn members() -> Vec<(&'static str, Value)> {
 
 fn order() -> Value {
     let mut members = members();
-    let refunds =
-        json!({ "type": "array", "maxItems": 0, "items": {}, "description": "Money that went back; none as yet", "examples": [[]] });
+    let mut refunds = list("The refunds of its money, the oldest first; also of money that it did not owe", &named("Refund"));
+    refunds["examples"] = json!([[]]);
     members.extend([
         ("pay_records", list("The attempts to pay it, the oldest first", &named("PayRecordInOrder"))),
         ("refunds", refunds),

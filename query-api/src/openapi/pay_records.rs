@@ -180,7 +180,7 @@ fn seen_by_both() -> Vec<(&'static str, Value)> {
 fn in_order() -> Vec<(&'static str, Value)> {
     let null = || Some(Value::Null);
     let mut members: Vec<_> = seen_by_both().into_iter().filter(|(name, _)| !matches!(*name, "qr_code" | "pay_url")).collect();
-    let causes = ["order_cancelled", "order_expired", "channel_switched", "code_expired"];
+    let causes = ["order_cancelled", "order_expired", "channel_switched", "code_expired", "order_paid"];
     let proofs = ["channel_closed", "never_shown", "absent_after_grace", "unproven"];
     members.extend([
         ("subject", schema::text("What the buyer reads in the wallet", "Rust from the start")),

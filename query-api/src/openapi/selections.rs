@@ -10,7 +10,8 @@ use super::schema::{self, or_null};
 pub(super) fn group() -> Group {
     Group {
         tag: "Course selections",
-        about: "A buyer selects a course; a paid one is opened by its order's payment and then stands in the course table.",
+        about: "A buyer selects a course; a paid one is opened by its order's payment and then stands in the course table, until all that \
+             was paid goes back.",
         schemas: vec![
             ("CourseSelectionRequest", schema::request("Which course", &[("course_id", course_id())], &[])),
             ("CourseSelectionAnswer", answered()),
@@ -57,7 +58,10 @@ fn charge() -> Value {
 }
 
 fn status() -> Value {
-    schema::word("Whether the course may be used; it has ended when its time is over", &["unpaid", "active", "ended"])
+    schema::word(
+        "Whether the course may be used; it has ended when its time is over or its money went back",
+        &["unpaid", "active", "ended"],
+    )
 }
 
 fn answered() -> Value {
@@ -94,7 +98,13 @@ fn selection() -> Value {
             ("selected_at", schema::time("When it was selected", "2026-07-20T08:00:00Z")),
             ("opened_at", or_null(schema::time("When it was opened; null while unpaid", ""), Some(Value::Null))),
             ("starts_at", or_null(schema::time("From when on the course may be used; null while that is open", ""), Some(Value::Null))),
-            ("ends_at", or_null(schema::time("Until when; null without an end and while unpaid", ""), Some(Value::Null))),
+            (
+                "ends_at",
+                or_null(
+                    schema::time("Until when, or when its money went back; null without an end and while unpaid", ""),
+                    Some(Value::Null),
+                ),
+            ),
         ],
         &[],
     )

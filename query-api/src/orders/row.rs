@@ -4,8 +4,8 @@ use database::Time;
 macro_rules! order_columns {
     () => {
         "order_id, buyer_id, service, order_type, out_business_id, source, title, description, client, amount, currency, status, \
-         payment_status, shipping_status, items_json, created_at, expires_at, paid_at, ended_at, paid_pay_no, trade_no, end_reason, \
-         updated_at, revision, position"
+         payment_status, shipping_status, items_json, created_at, expires_at, paid_at, ended_at, paid_pay_no, trade_no, \
+         refunded_amount, end_reason, updated_at, revision, position"
     };
 }
 pub(super) use order_columns;
@@ -34,6 +34,7 @@ pub(super) struct OrderRow {
     pub(super) ended_at: Option<Time>,
     pub(super) paid_pay_no: Option<String>,
     pub(super) trade_no: Option<String>,
+    pub(super) refunded_amount: i64,
     pub(super) end_reason: Option<String>,
     pub(super) updated_at: Time,
     pub(super) revision: i64,

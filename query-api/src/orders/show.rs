@@ -17,11 +17,11 @@ use crate::access::Scope;
 use crate::after;
 use crate::etag::EntityTag;
 use crate::failure::QueryFailure;
-use crate::pay_records;
 use crate::progress::{Behind, Follower};
 use crate::state::QueryState;
+use crate::{pay_records, refunds};
 
-/// How long an order waits for its pay records to come as far as it is itself. The two views have followers of their own;
+/// How long an order waits for its pay records and refunds to come as far as it is itself. The two views have followers of their own;
 /// where the other one stands still, what is known is shown all the same.
 const COMPANION_LIMIT: Duration = Duration::from_millis(500);
 
@@ -33,7 +33,7 @@ pub(crate) struct ShowQuery {
     pub(crate) after_position: Option<String>,
 }
 
-/// An order and how far its pay records have come.
+/// An order and how far its pay records and refunds have come, which one follower makes.
 #[derive(sqlx::FromRow)]
 struct OrderNow {
     #[sqlx(flatten)]
@@ -45,7 +45,7 @@ struct OrderNow {
 pub(super) struct Reading {
     /// The revision of its stream up to which the order is shown.
     pub(super) revision: i64,
-    /// Whether the pay records are shown up to there too, so that the revision names the whole.
+    /// Whether the pay records and refunds are shown up to there too, so that the revision names the whole.
     pub(super) is_whole: bool,
     /// What is shown.
     pub(super) view: OrderView,
@@ -79,7 +79,7 @@ pub(crate) async fn show(
     Ok(([(ETAG, tag.to_header())], Json(reading.view)).into_response())
 }
 
-/// Reads an order with its pay records; `None` where there is none that `scope` sees.
+/// Reads an order with its pay records and refunds; `None` where there is none that `scope` sees.
 pub(super) async fn read(state: &QueryState, scope: &Scope, order_id: OrderId) -> Result<Option<Reading>, QueryFailure> {
     let found: Option<OrderNow> = state.views().fetch_optional(ONE, values![order_id.to_string()]).await?;
     let Some(OrderNow { order, pay_records_position }) = found else { return Ok(None) };
@@ -88,7 +88,8 @@ pub(super) async fn read(state: &QueryState, scope: &Scope, order_id: OrderId) -
     }
     let is_whole = pay_records_position >= order.position || pay_records_have_reached(state, order.position).await?;
     let pay_records = pay_records::of_order(state, &order.order_id).await?;
-    Ok(Some(Reading { revision: order.revision, is_whole, view: OrderView::new(order, pay_records)? }))
+    let refunds = refunds::of_order(state, &order.order_id).await?;
+    Ok(Some(Reading { revision: order.revision, is_whole, view: OrderView::new(order, pay_records, refunds)? }))
 }
 
 async fn pay_records_have_reached(state: &QueryState, position: i64) -> Result<bool, QueryFailure> {

@@ -8,6 +8,7 @@ use super::row::OrderRow;
 use crate::failure::QueryFailure;
 use crate::money;
 use crate::pay_records::PayRecordView;
+use crate::refunds::RefundView;
 
 /// An order in a list.
 #[derive(Debug, Serialize)]
@@ -30,6 +31,8 @@ pub(crate) struct OrderInList {
     items: Vec<Item>,
     paid_pay_no: Option<String>,
     trade_no: Option<String>,
+    refunded_amount: i64,
+    refunded_text: String,
     end_reason: Option<String>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
@@ -44,8 +47,8 @@ pub(super) struct OrderView {
     #[serde(flatten)]
     order: OrderInList,
     pay_records: Vec<PayRecordView>,
-    /// Nothing gives money back yet, and nothing is shipped; the members are there for those who read them.
-    refunds: [(); 0],
+    refunds: Vec<RefundView>,
+    /// Nothing is shipped as yet; the member is there for those who read it.
     shipment: Option<()>,
 }
 
@@ -74,9 +77,9 @@ struct StoredItem {
 }
 
 impl OrderView {
-    /// The order with its pay records, oldest first.
-    pub(super) fn new(row: OrderRow, pay_records: Vec<PayRecordView>) -> Result<Self, QueryFailure> {
-        Ok(Self { order: row.try_into()?, pay_records, refunds: [], shipment: None })
+    /// The order with its pay records and its refunds, oldest first.
+    pub(super) fn new(row: OrderRow, pay_records: Vec<PayRecordView>, refunds: Vec<RefundView>) -> Result<Self, QueryFailure> {
+        Ok(Self { order: row.try_into()?, pay_records, refunds, shipment: None })
     }
 }
 
@@ -85,6 +88,7 @@ impl TryFrom<OrderRow> for OrderInList {
 
     fn try_from(row: OrderRow) -> Result<Self, QueryFailure> {
         let amount = money::read(row.amount, &row.currency)?;
+        let refunded = money::read(row.refunded_amount, &row.currency)?;
         Ok(Self {
             items: items(&row.items_json, amount.currency())?,
             amount: amount.amount_minor(),
@@ -104,6 +108,8 @@ impl TryFrom<OrderRow> for OrderInList {
             description: row.description,
             paid_pay_no: row.paid_pay_no,
             trade_no: row.trade_no,
+            refunded_amount: refunded.amount_minor(),
+            refunded_text: refunded.major_text(),
             end_reason: row.end_reason,
             created_at: row.created_at.into(),
             expires_at: row.expires_at.into(),

@@ -45,6 +45,19 @@ async fn an_open_selection_is_active_until_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_selection_whose_money_went_back_has_ended_whatever_the_time() {
+    let stage = Stage::new().await;
+    let ends_at = start() + TimeDelta::days(30);
+    stage.selection(SELECTION, Some((start(), Some(ends_at)))).await;
+    // The channel's clock may be ahead of ours.
+    let sql = "update course_selection_view set status = 'ended', ends_at = $1";
+    stage.views.execute(sql, database::values![start() + TimeDelta::seconds(3)]).await.unwrap();
+    let selection = stage.as_buyer("alice").read(&path()).await;
+    assert_eq!((&selection["status"], &selection["ends_at"]), (&json!("ended"), &json!("2026-07-20T08:00:03Z")));
+    assert_eq!(stage.as_buyer("alice").get(&path()).await.header("etag"), "\"0-ended\"");
+}
+
+#[tokio::test]
 async fn the_entity_tag_changes_when_the_selection_is_opened_and_when_it_ends() {
     let stage = Stage::new().await;
     stage.selection(SELECTION, None).await;

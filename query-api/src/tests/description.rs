@@ -142,6 +142,13 @@ fn every_route_is_described() {
         "get /api/v1/orders/{order_id}/watch",
         "post /api/v1/orders/{order_id}/cancel",
         "post /api/v1/orders/{order_id}/pay-records",
+        "post /api/v1/orders/{order_id}/refunds",
+        "post /api/v1/refunds/{refund_no}/retry",
+        "post /api/v1/refunds/{refund_no}/settle",
+        "get /api/v1/refunds/{refund_no}",
+        "get /api/v1/surplus-payments",
+        "post /api/v1/surplus-payments/{id}/resolve",
+        "get /api/v1/points",
         "post /api/v1/pay-records/{pay_no}/sync",
         "get /api/v1/pay-records/{pay_no}",
         "get /api/v1/pay-records/{pay_no}/qr",
@@ -177,7 +184,7 @@ async fn the_queries_are_where_they_are_described() {
     let stage = Stage::new().await;
     let queries = operations().into_iter().filter(|(name, _)| {
         let path = name.strip_prefix("get /api/v1/").unwrap_or_default();
-        ["orders", "pay-records", "course-", "audit"].iter().any(|begin| path.starts_with(begin))
+        ["orders", "pay-records", "refunds", "surplus-payments", "points", "course-", "audit"].iter().any(|begin| path.starts_with(begin))
     });
     let mut tried = 0;
     for (name, operation) in queries {
@@ -189,5 +196,5 @@ async fn the_queries_are_where_they_are_described() {
         stage.as_nobody().get(&path).await.assert_problem(401, "unauthenticated");
         tried += 1;
     }
-    assert_eq!(tried, 10);
+    assert_eq!(tried, 13);
 }

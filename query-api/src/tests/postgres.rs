@@ -4,7 +4,7 @@ use chassis::identity::Role;
 use chrono::TimeDelta;
 use database::testing::TestDatabase;
 
-use super::rows::{CODE, ORDER, OrderSeed, PAY_NO, SELECTION};
+use super::rows::{CODE, ORDER, OrderSeed, PAY_NO, REFUND, RefundSeed, SELECTION, SURPLUS, SurplusSeed};
 use super::stage::{Stage, start};
 use super::watch::Watch;
 
@@ -33,6 +33,22 @@ async fn every_query_answers_on_postgres_as_it_does_on_sqlite() {
     assert_eq!(alice.read(&format!("/api/v1/pay-records/{PAY_NO}")).await["qr_content"], CODE);
     assert_eq!(alice.get(&format!("/api/v1/pay-records/{PAY_NO}/qr")).await.status.as_u16(), 200);
     assert_eq!(alice.read(&format!("/api/v1/course-selections/{SELECTION}")).await["status"], "active");
+    stage.refund(RefundSeed { status: "succeeded", ..RefundSeed::default() }).await;
+    assert_eq!(alice.read(&format!("/api/v1/refunds/{REFUND}")).await["refunded_at"], "2026-07-20T08:05:00Z");
+    assert_eq!(alice.read(&format!("/api/v1/orders/{ORDER}")).await["refunds"][0]["refund_no"], REFUND);
+    for (surplus_id, state) in [(SURPLUS, "refunding"), ("unknown_capture-alipay-T1", "needs_operator")] {
+        stage.surplus(SurplusSeed { surplus_id, state, ..SurplusSeed::default() }).await;
+    }
+    let olga = stage.as_role("olga", Role::Operator);
+    let first = olga.read("/api/v1/surplus-payments?limit=1").await;
+    let second = olga.read(&format!("/api/v1/surplus-payments?cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    assert_eq!((&first["items"][0]["state"], &second["items"][0]["id"]), (&"needs_operator".into(), &SURPLUS.into()));
+    assert_eq!(olga.read("/api/v1/surplus-payments?state=refunding").await["items"][0]["id"], SURPLUS);
+    stage.points(ORDER, "alice", 10, start()).await;
+    stage.points(ORDER, "alice", -10, start()).await;
+    let points = alice.read("/api/v1/points?limit=1").await;
+    assert_eq!((&points["balance"], &points["entries"][0]["cause"]), (&0.into(), &"refund".into()));
+    assert_eq!(stage.as_buyer("bob").read("/api/v1/points").await["balance"], 0);
     let first = alice.read("/api/v1/course-table?limit=1").await;
     let second = alice.read(&format!("/api/v1/course-table?limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await;
     assert_eq!(

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use chassis::identity::Role;
 use event_store::Position;
 use futures_util::future::join_all;
 
-use super::rows::{ORDER, OrderSeed, PAY_NO, SELECTION};
+use super::rows::{ORDER, OrderSeed, PAY_NO, REFUND, RefundSeed, SELECTION};
 use super::stage::Stage;
 use crate::{Behind, Follower};
 
@@ -97,6 +98,7 @@ async fn every_query_waits_for_the_views_that_it_reads_and_for_no_other() {
     stage.order(OrderSeed::default()).await;
     stage.pay_record(PAY_NO, ORDER, None, Some("https://qr.example/a")).await;
     stage.selection(SELECTION, None).await;
+    stage.refund(RefundSeed::default()).await;
     for (path, followers) in [
         ("/api/v1/orders".to_owned(), &["orders"][..]),
         (format!("/api/v1/orders/{ORDER}"), &["orders", "pay_records"]),
@@ -105,12 +107,16 @@ async fn every_query_waits_for_the_views_that_it_reads_and_for_no_other() {
         (format!("/api/v1/pay-records/{PAY_NO}/qr"), &["pay_records"]),
         (format!("/api/v1/course-selections/{SELECTION}"), &["course_selections"]),
         ("/api/v1/course-table".to_owned(), &["course_selections"]),
+        (format!("/api/v1/refunds/{REFUND}"), &["pay_records"]),
+        ("/api/v1/points".to_owned(), &["points"]),
+        ("/api/v1/surplus-payments".to_owned(), &["surplus_payments"]),
     ] {
         stage.all_at(0).await;
         // What was seen is remembered, so each route gets a state that has seen nothing.
         stage.state = crate::QueryState::new(stage.state.ports.clone());
-        let (alice, headers) = (stage.as_buyer("alice"), [("paystream-after", "9")]);
-        let mut asked = std::pin::pin!(alice.open(&path, &headers));
+        let both = stage.as_bearer(stage.token("alice", &[Role::Buyer, Role::Operator]));
+        let headers = [("paystream-after", "9")];
+        let mut asked = std::pin::pin!(both.open(&path, &headers));
         assert!(tokio::time::timeout(SOON, asked.as_mut()).await.is_err(), "{path} did not wait");
         for follower in followers {
             stage.follower_at(follower, 9).await;

@@ -39,7 +39,79 @@ impl Default for OrderSeed {
 
 pub(super) const ITEMS: &str = r#"[{"goods_id":"course-rust","name":"Rust","quantity":1,"unit_price_amount":19900,"price_version":1}]"#;
 
+#[derive(Clone)]
+pub(super) struct RefundSeed {
+    pub(super) refund_no: &'static str,
+    pub(super) order_id: &'static str,
+    pub(super) buyer_id: &'static str,
+    pub(super) service: Option<&'static str>,
+    pub(super) status: &'static str,
+}
+
+pub(super) const REFUND: &str = "331284905322184704R01";
+
+impl Default for RefundSeed {
+    fn default() -> Self {
+        Self { refund_no: REFUND, order_id: ORDER, buyer_id: "alice", service: None, status: "requested" }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct SurplusSeed {
+    pub(super) surplus_id: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) state: &'static str,
+    pub(super) refund_status: Option<&'static str>,
+    pub(super) received_at: DateTime<Utc>,
+}
+
+pub(super) const SURPLUS: &str = "33128490532218470401-T1";
+
+impl Default for SurplusSeed {
+    fn default() -> Self {
+        let refund_status = Some("needs_operator");
+        Self { surplus_id: SURPLUS, kind: "paid_twice", state: "needs_operator", refund_status, received_at: start() }
+    }
+}
+
 impl Stage {
+    pub(super) async fn refund(&self, seed: RefundSeed) {
+        let sql = "insert into refund_view (refund_no, order_id, buyer_id, service, pay_no, trade_no, amount, currency, status, cause, \
+             reason, code, requested_at, refunded_at, updated_at, revision, position) \
+             values ($1, $2, $3, $4, $5, 'T1', 9900, 'CNY', $6, 'operator', 'ill', null, $7, $8, $7, 4, 5)";
+        let refunded_at = (seed.status == "succeeded").then(|| start() + TimeDelta::minutes(5));
+        let service = seed.service.map(str::to_owned);
+        let values = values![seed.refund_no, seed.order_id, seed.buyer_id, service, PAY_NO, seed.status, start(), refunded_at];
+        self.views.execute(sql, values).await.unwrap();
+    }
+
+    pub(super) async fn surplus(&self, seed: SurplusSeed) {
+        let sql = "insert into surplus_payment_view (surplus_id, stream_id, kind, order_id, pay_no, out_trade_no, channel, trade_no, \
+             amount, currency, paid_at, received_at, state, refund_no, refund_status, refunded_amount, resolved_reason, revision, \
+             position) values ($1, 'order-1', $2, $3, $4, 'OLD-7', 'alipay_qr', 'T1', 9900, 'CNY', $5, $6, $7, $8, $9, 0, null, 3, 5)";
+        let is_known = seed.kind != "unmatched";
+        let values = values![
+            seed.surplus_id,
+            seed.kind,
+            is_known.then(|| ORDER.to_owned()),
+            is_known.then(|| PAY_NO.to_owned()),
+            is_known.then(start),
+            seed.received_at,
+            seed.state,
+            seed.refund_status.map(|_| REFUND.to_owned()),
+            seed.refund_status.map(str::to_owned),
+        ];
+        self.views.execute(sql, values).await.unwrap();
+    }
+
+    pub(super) async fn points(&self, order_id: &str, buyer_id: &str, points: i64, entered_at: DateTime<Utc>) {
+        let sql = "insert into point_entry_view (entry_id, order_id, buyer_id, cause, points, entered_at, position) \
+             values ($1, $2, $3, $4, $5, $6, 5)";
+        let cause = if points < 0 { "refund" } else { "payment" };
+        let values = values![format!("{order_id}-{cause}"), order_id, buyer_id, cause, points, entered_at];
+        self.views.execute(sql, values).await.unwrap();
+    }
+
     pub(super) async fn order(&self, seed: OrderSeed) {
         let paid_at = (seed.status == "paid").then(|| seed.created_at + TimeDelta::minutes(1));
         let payment_status = if seed.status == "paid" { "paid" } else { "unpaid" };
@@ -106,7 +178,7 @@ impl Stage {
 
     /// All followers have come so far.
     pub(super) async fn all_at(&self, position: i64) {
-        for follower in ["orders", "pay_records", "course_selections"] {
+        for follower in ["orders", "pay_records", "course_selections", "surplus_payments", "points"] {
             self.follower_at(follower, position).await;
         }
     }

@@ -20,12 +20,20 @@ use tower::ServiceExt;
 use super::log::TestLog;
 use crate::{QueryPorts, QueryState, routes};
 
-const VIEWS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "views",
-    sqlite: include_str!("../../../migrations/views/sqlite/0001_views.sql"),
-    postgres: include_str!("../../../migrations/views/postgres/0001_views.sql"),
-}];
+const VIEWS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "views",
+        sqlite: include_str!("../../../migrations/views/sqlite/0001_views.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0001_views.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "refunds",
+        sqlite: include_str!("../../../migrations/views/sqlite/0003_refunds.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0003_refunds.sql"),
+    },
+];
 
 pub(super) struct Stage {
     pub(super) views: Database,

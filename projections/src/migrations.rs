@@ -1,0 +1,20 @@
+use database::Migration;
+
+/// The steps of the tables of the area `Views`.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "views",
+        sqlite: include_str!("../../migrations/views/sqlite/0001_views.sql"),
+        postgres: include_str!("../../migrations/views/postgres/0001_views.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "refunds",
+        sqlite: include_str!("../../migrations/views/sqlite/0003_refunds.sql"),
+        postgres: include_str!("../../migrations/views/postgres/0003_refunds.sql"),
+    },
+];
+
+#[cfg(test)]
+mod tests;

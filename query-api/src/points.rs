@@ -1,0 +1,6 @@
+//! A buyer's points.
+
+mod level;
+mod list;
+
+pub(crate) use list::list;
