@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use http::StatusCode;
+use http::header::DATE;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use crate::clock::Clock;
@@ -143,9 +144,24 @@ impl Drop for Looking<'_> {
 }
 
 /// `GET /healthz` (200 while the process runs) and `GET /readyz` (200, or 503 naming what is missing).
+///
+/// The `Date` of `/healthz` is the process's own time, which tests move; see [`time_of`].
 pub fn routes(readiness: Arc<Readiness>) -> Router {
+    let clock = Arc::clone(&readiness.clock);
+    let healthz = move || async move { ([(DATE, date(clock.now()))], Json(serde_json::json!({ "status": "alive" }))) };
     let readyz = move || async move { ready(&readiness).await };
-    Router::new().route("/healthz", get(|| async { Json(serde_json::json!({ "status": "alive" })) })).route("/readyz", get(readyz))
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+}
+
+/// A time as HTTP's `Date` holds it, in whole seconds.
+fn date(at: DateTime<Utc>) -> String {
+    at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// The time of the process that gave this answer of `/healthz`, in whole seconds. `None` if it tells none.
+pub fn time_of(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc())
 }
 
 async fn ready(readiness: &Readiness) -> Response {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -16,10 +17,16 @@ use crate::security_headers::security_headers;
 use crate::telemetry::observe;
 
 /// Puts around a finished router what every process does alike, from the outside in: where it comes from, log and metrics, security
-/// headers, the problem's language, panics as problems, a limit for bodies; and problems for unknown addresses.
-pub fn standard(router: Router, ids: Arc<dyn IdSource>, proxies: TrustedProxies) -> Router {
+/// headers, the problem's language, panics as problems, a limit for bodies. `unknown_address` answers what no route has, for
+/// programs with [`problem::unknown_route`].
+pub fn standard<T: 'static>(
+    router: Router,
+    ids: Arc<dyn IdSource>,
+    proxies: TrustedProxies,
+    unknown_address: impl Handler<T, ()>,
+) -> Router {
     router
-        .fallback(problem::unknown_route)
+        .fallback(unknown_address)
         .method_not_allowed_fallback(problem::unknown_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(panicked))
@@ -58,7 +65,7 @@ mod tests {
         let ids = Arc::new(SeededIds::new(1, Arc::new(ManualClock::new(DateTime::UNIX_EPOCH))));
         let router = Router::new().route("/panics", get(panics)).route("/text", post(|text: String| async { text }));
         let request = Request::builder().method(method).uri(path).header(ACCEPT_LANGUAGE, "zh").body(body.into()).unwrap();
-        let response = standard(router, ids, TrustedProxies::default()).oneshot(request).await.unwrap();
+        let response = standard(router, ids, TrustedProxies::default(), problem::unknown_route).oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         assert!(headers.contains_key(REQUEST_ID) && headers[CACHE_CONTROL] == "no-store", "{path}");
         let bytes = to_bytes(response.into_body(), 1_000_000).await.unwrap();

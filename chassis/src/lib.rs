@@ -1,4 +1,5 @@
-//! What every process of Paystream does alike. No word of business in here, but for the one list of problem codes.
+//! What every process of Paystream does alike. No word of business in here, but for the one list of problem codes and
+//! the fields by which log lines name an order and a pay record.
 
 pub mod admission;
 pub mod client_address;

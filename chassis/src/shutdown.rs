@@ -55,8 +55,9 @@ impl Shutdown {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            tracing::info!("asked to stop, draining");
+            // The word first: whatever becomes of the line, the process ends.
             shutdown.trigger();
+            tracing::info!("asked to stop, draining");
         });
         Ok(())
     }
@@ -70,8 +71,9 @@ impl Shutdown {
                 tracing::error!(error = %crate::problem::Chain(&error), "Ctrl-C cannot be listened to");
                 return;
             }
-            tracing::info!("asked to stop, draining");
+            // The word first: whatever becomes of the line, the process ends.
             shutdown.trigger();
+            tracing::info!("asked to stop, draining");
         });
         Ok(())
     }

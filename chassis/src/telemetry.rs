@@ -4,6 +4,6 @@ mod http;
 mod log;
 mod metrics;
 
-pub use self::http::{REQUEST_SECONDS, REQUESTS, observe};
-pub use self::log::{LogFormat, TelemetryError, init_logs};
+pub use self::http::{REQUEST_SECONDS, REQUESTS, observe, tell_order, tell_pay_no};
+pub use self::log::{LogFormat, TelemetryError, check_filter, init_logs};
 pub use self::metrics::{metrics_handle, metrics_routes, metrics_upkeep};

@@ -11,11 +11,11 @@ use chassis::identity::{TokenIssuer, TokenVerifier};
 use chassis::ids::{IdSource, SystemIds};
 use chassis::seal::KeyRing;
 use chrono::TimeDelta;
-use command_api::process_managers::{AttemptPatience, SqlAttemptTodo, UnfinishedAttempts};
+use command_api::process_managers::{AttemptPatience, OrderUpkeep, SqlOrderTodo};
 use command_api::{ApiState, Channels, CommandConfig, Commands, ConfiguredChannel, Links, Ports, SqlInbox};
 use database::Database;
 use domain::Channel;
-use followers::LogFeed;
+use followers::{LogFeed, SqlLeases};
 use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CODE_LIFE};
 use gateway::{BreakerConfig, CircuitBreaker};
 use query_api::{QueryPorts, QueryState};
@@ -134,6 +134,8 @@ impl Parts {
         }
         if settings.plays(Role::Projections) {
             for follower in projections::all(&self.views, &self.log.reader()) {
+                #[cfg(debug_assertions)]
+                let follower = crate::stop_point::around_follower(follower, &self.log.reader());
                 background.follow(follower, self.clock(), &self.log.reader());
             }
         }
@@ -218,11 +220,15 @@ impl Parts {
 
     fn process_managers(&self, commands: Commands, background: &mut Background) {
         let log = self.log.reader();
-        let feed = Arc::new(LogFeed::new(Arc::clone(&log), UnfinishedAttempts::EVENTS));
-        let todo = Arc::new(SqlAttemptTodo::new(self.views.clone()));
+        let feed = Arc::new(LogFeed::new(Arc::clone(&log), OrderUpkeep::events()));
+        let todo = Arc::new(SqlOrderTodo::new(self.views.clone()));
+        let leases = Arc::new(SqlLeases::new(self.state.clone()));
+        // The same after a restart on the same address, which then need not wait for its own former lease.
+        let holder = format!("http://{}", self.settings.listen);
         let patience = self.settings.channel_timeout + PATIENCE_MARGIN;
         let patience = AttemptPatience(TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX));
-        background.follow(Arc::new(UnfinishedAttempts::new(commands, feed, todo, patience)), self.clock(), &log);
+        let upkeep = OrderUpkeep::new(commands, feed, todo, leases, holder, patience);
+        background.follow(Arc::new(upkeep), self.clock(), &log);
     }
 }
 

@@ -18,8 +18,9 @@ use crate::settings::SettingError;
 pub(crate) enum Trouble {
     #[error("the configuration is refused")]
     Setting(#[from] SettingError),
-    #[error("PAYSTREAM_DATA: the folder {path} cannot be used")]
-    DataFolder {
+    #[error("{variable}: the folder {path} cannot be used")]
+    Folder {
+        variable: &'static str,
         path: String,
         #[source]
         source: std::io::Error,
@@ -44,10 +45,20 @@ pub(crate) enum Trouble {
         #[source]
         source: DatabaseError,
     },
-    #[error("the signing key of tokens cannot be used")]
-    TokenKey(#[from] KeyError),
-    #[error("the sealing keys cannot be used")]
-    SealKeys(#[from] KeyRingError),
+    #[error("{variable}: {path} cannot be used")]
+    TokenKey {
+        variable: &'static str,
+        path: String,
+        #[source]
+        source: KeyError,
+    },
+    #[error("{variable}: {path} cannot be used")]
+    SealKeys {
+        variable: &'static str,
+        path: String,
+        #[source]
+        source: KeyRingError,
+    },
     #[error("the configuration of Alipay is refused")]
     Alipay(#[from] AlipayConfigError),
     #[error("Alipay cannot be prepared")]
@@ -64,8 +75,10 @@ pub(crate) enum Trouble {
     Demo(#[from] DemoError),
     #[error("the shop's state cannot be used")]
     Storefront(#[from] StorefrontError),
-    #[error("no worker number for order ids can be had")]
+    #[error("PAYSTREAM_SNOWFLAKE_WORKER: no worker number for order ids can be had")]
     OrderIds(#[from] OrderIdError),
+    #[error("the program's threads cannot be started")]
+    Runtime(#[source] std::io::Error),
     #[error("signals cannot be waited for")]
     Signals(#[source] std::io::Error),
     #[error("the logs cannot be set up")]

@@ -1,6 +1,7 @@
 //! The background work of a process: followers, leases, upkeep. All of it ends with the shutdown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chassis::clock::Clock;
 use chassis::shutdown::Shutdown;
@@ -38,10 +39,28 @@ impl Background {
         });
     }
 
-    /// Waits until all of it has ended. A task that panicked is told of.
-    pub(crate) async fn ended(mut self) {
+    /// Ends once all of it has ended after the shutdown, and cuts what has not `limit` after the word: work that waits for a
+    /// silent channel has recorded its intent and is taken up again at the next start. A task that panicked is told of.
+    pub(crate) async fn ended(mut self, limit: Duration) {
+        let shutdown = self.shutdown.clone();
+        let overdue = async {
+            shutdown.triggered().await;
+            tokio::time::sleep(limit).await;
+        };
+        tokio::select! {
+            () = self.joined() => return,
+            () = overdue => {}
+        }
+        tracing::warn!(tasks = self.tasks.len(), "background work was cut that did not end in time");
+        self.tasks.abort_all();
+        self.joined().await;
+    }
+
+    async fn joined(&mut self) {
         while let Some(ended) = self.tasks.join_next().await {
-            if let Err(error) = ended {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
                 tracing::error!(error = &error as &dyn std::error::Error, "a background task broke off");
             }
         }

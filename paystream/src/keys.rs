@@ -9,28 +9,42 @@ use chassis::seal::KeyRing;
 
 use crate::chosen::Trouble;
 use crate::settings::Settings;
+use crate::variables;
 
-/// Makes the data folder and the folder of the keys.
+/// Makes the data folder and the folders of the keys.
 pub(crate) fn prepare_folders(settings: &Settings) -> Result<(), Trouble> {
-    let parents = [settings.token_key_file.parent(), settings.seal_keys_file.parent()];
-    for folder in parents.into_iter().flatten().chain([settings.data.as_path()]) {
-        make(folder)?;
+    make(variables::DATA, &settings.data)?;
+    for (variable, file) in [(variables::TOKEN_KEY_FILE, &settings.token_key_file), (variables::SEAL_KEYS_FILE, &settings.seal_keys_file)] {
+        if let Some(folder) = file.parent() {
+            make(if folder.starts_with(&settings.data) { variables::DATA } else { variable }, folder)?;
+        }
     }
     Ok(())
 }
 
-fn make(folder: &Path) -> Result<(), Trouble> {
-    let trouble = |source| Trouble::DataFolder { path: folder.display().to_string(), source };
+fn make(variable: &'static str, folder: &Path) -> Result<(), Trouble> {
+    let trouble = |source| Trouble::Folder { variable, path: folder.display().to_string(), source };
     std::fs::create_dir_all(folder).map_err(trouble)
 }
 
 /// Signs tokens.
 pub(crate) fn issuer(settings: &Settings, clock: Arc<dyn Clock>) -> Result<TokenIssuer, Trouble> {
-    let key = SigningKey::load_or_create(&settings.token_key_file)?;
+    let path = &settings.token_key_file;
+    let key = SigningKey::load_or_create(path).map_err(|source| Trouble::TokenKey {
+        variable: variables::TOKEN_KEY_FILE,
+        path: path.display().to_string(),
+        source,
+    })?;
     Ok(TokenIssuer::new(key, settings.token_issuer.clone(), settings.token_audience.clone(), clock))
 }
 
 /// Seals links, notices and persons' keys.
 pub(crate) fn ring(settings: &Settings) -> Result<Arc<KeyRing>, Trouble> {
-    Ok(Arc::new(KeyRing::load_or_create(&settings.seal_keys_file)?))
+    let path = &settings.seal_keys_file;
+    let ring = KeyRing::load_or_create(path).map_err(|source| Trouble::SealKeys {
+        variable: variables::SEAL_KEYS_FILE,
+        path: path.display().to_string(),
+        source,
+    })?;
+    Ok(Arc::new(ring))
 }

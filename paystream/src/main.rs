@@ -7,14 +7,19 @@ mod keys;
 mod operations;
 mod pages;
 mod readiness;
+mod running;
 mod sandbox_link;
 mod serve;
 mod settings;
+#[cfg(debug_assertions)]
+mod stop_point;
 mod stores;
 mod subcommand;
+mod terminal;
 mod variables;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -24,9 +29,9 @@ use crate::chosen::Trouble;
 #[derive(Debug, Parser)]
 #[command(name = "paystream", version, about)]
 struct Arguments {
-    /// Where the configuration file is, if there is one.
-    #[arg(long, default_value = "paystream.toml", global = true)]
-    config: std::path::PathBuf,
+    /// The configuration file; without this, paystream.toml, if there is one.
+    #[arg(long, global = true)]
+    config: Option<std::path::PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -60,27 +65,33 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long work on other threads, such as a name that is being looked up, is waited for at the end.
+const THREADS_LIMIT: Duration = Duration::from_millis(100);
+
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.command {
-        None => serve::run(&arguments.config, &[]).await,
-        Some(Command::Serve { roles }) => serve::run(&arguments.config, &roles).await,
-        Some(Command::Migrate) => subcommand::migrate(&arguments.config).await,
-        Some(Command::Token { sub, role, minutes }) => subcommand::token(&arguments.config, &sub, &role, minutes),
-        Some(Command::Rebuild { view }) => subcommand::rebuild(&arguments.config, &view).await,
-    };
+    let done = tokio::runtime::Runtime::new().map_err(Trouble::Runtime).and_then(|runtime| {
+        let done = runtime.block_on(run(arguments));
+        runtime.shutdown_timeout(THREADS_LIMIT);
+        done
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            tell(&trouble);
+            // What went wrong and why, down to the first cause.
+            terminal::complain(&format!("paystream: {}", chassis::problem::Chain(&trouble)));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Says on the terminal what went wrong and why, down to the first cause.
-#[expect(clippy::print_stderr, reason = "the program's last word to whoever started it")]
-fn tell(trouble: &Trouble) {
-    eprintln!("paystream: {}", chassis::problem::Chain(trouble));
+async fn run(arguments: Arguments) -> Result<(), Trouble> {
+    let config = arguments.config.as_deref();
+    match arguments.command {
+        None => serve::run(config, &[]).await,
+        Some(Command::Serve { roles }) => serve::run(config, &roles).await,
+        Some(Command::Migrate) => subcommand::migrate(config).await,
+        Some(Command::Token { sub, role, minutes }) => subcommand::token(config, &sub, &role, minutes).await,
+        Some(Command::Rebuild { view }) => subcommand::rebuild(config, &view).await,
+    }
 }

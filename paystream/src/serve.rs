@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use chassis::client_address::TrustedProxies;
@@ -19,12 +20,17 @@ use crate::app::{Parts, sandbox_settings};
 use crate::chosen::Trouble;
 use crate::follow::Background;
 use crate::keys;
+use crate::pages::unknown_address;
 use crate::sandbox_link::SandboxLink;
 use crate::settings::{AlipaySource, Role, Settings};
 use crate::stores;
+use crate::terminal::say;
+
+/// How long closing the log may take at the end.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Serves until a signal says stop.
-pub(crate) async fn run(config: &Path, roles: &[String]) -> Result<(), Trouble> {
+pub(crate) async fn run(config: Option<&Path>, roles: &[String]) -> Result<(), Trouble> {
     let settings = Settings::load(config, roles)?;
     init_logs(settings.log_format, &settings.log_filter)?;
     keys::prepare_folders(&settings)?;
@@ -59,20 +65,18 @@ pub(crate) async fn run(config: &Path, roles: &[String]) -> Result<(), Trouble> 
         welcome(&parts.settings);
     }
     let router = finished(router, readiness, port, proxies);
-    let cut = serve(listener, router, shutdown, DRAIN_LIMIT).await;
-    if cut > 0 {
-        tracing::warn!(connections = cut, "connections were cut that did not end in time");
-    }
-    background.ended().await;
+    tokio::join!(serve(listener, router, shutdown, DRAIN_LIMIT), background.ended(DRAIN_LIMIT));
     if let Some(log) = log {
-        log.shutdown().await;
+        // What was answered is durable already; a database that does not answer now is not waited for.
+        drop(tokio::time::timeout(CLOSE_LIMIT, log.shutdown()).await);
     }
     tracing::info!("stopped");
     Ok(())
 }
 
 fn finished(router: Router, readiness: Readiness, clock: Arc<dyn Clock>, proxies: TrustedProxies) -> Router {
-    layers::standard(router.merge(health::routes(Arc::new(readiness))), Arc::new(SystemIds::new(clock)), proxies)
+    let ids = Arc::new(SystemIds::new(clock));
+    layers::standard(router.merge(health::routes(Arc::new(readiness))), ids, proxies, unknown_address)
 }
 
 async fn listen(settings: &Settings) -> Result<TcpListener, Trouble> {
@@ -116,16 +120,15 @@ async fn channel(
 }
 
 /// Tells whoever started it where to look.
-#[expect(clippy::print_stdout, reason = "the program's greeting")]
 fn welcome(settings: &Settings) {
     let url = &settings.public_url;
-    println!("Paystream runs at {url}");
-    println!("  shop      {url}/");
-    println!("  checkout  {url}/checkout/…   (each order's answer holds its own link: checkout_url)");
-    println!("  API docs  {url}/docs         (the document itself: {url}/openapi.json)");
-    println!("  data      {}", settings.data.display());
+    say(&format!("Paystream runs at {url}"));
+    say(&format!("  shop      {url}/"));
+    say(&format!("  checkout  {url}/checkout/…   (each order's answer holds its own link: checkout_url)"));
+    say(&format!("  API docs  {url}/docs         (the document itself: {url}/openapi.json)"));
+    say(&format!("  data      {}", settings.data.display()));
     if settings.demo {
-        println!("  sign in   as alice or bob, with the buttons in the shop");
+        say("  sign in   as alice or bob, with the buttons in the shop");
     }
-    println!("  a token   paystream token --sub alice --role buyer");
+    say("  a token   paystream token --sub alice --role buyer");
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use chassis::admission::{AdmissionConfig, Rate, RateError};
 use chassis::client_address::TrustedProxies;
+use chassis::problem::Chain;
 use chassis::secret::Secret;
-use chassis::telemetry::LogFormat;
+use chassis::telemetry::{LogFormat, check_filter};
 use chrono::TimeDelta;
 use database::DatabaseUrl;
-use gateway::alipay::{AlipayConfig, AlipaySettings};
+use gateway::alipay::{AlipayConfig, AlipayConfigError, AlipaySettings, KeyError};
 use sandbox::NotifyScale;
 
 use crate::variables::{self, Typed};
@@ -29,9 +30,12 @@ pub(crate) enum SettingError {
     Invalid { variable: &'static str, expected: String },
     #[error("{variable} is missing: Alipay is configured by all of its variables or by none")]
     Missing { variable: &'static str },
-    #[error("{variable}: the file cannot be read")]
+    #[error("{variable} is missing: Alipay could send no notification to http://{listen}")]
+    NoPublicUrl { variable: &'static str, listen: SocketAddr },
+    #[error("{variable}: the file {path} cannot be read")]
     KeyFile {
         variable: &'static str,
+        path: String,
         #[source]
         source: std::io::Error,
     },
@@ -99,11 +103,14 @@ pub(crate) struct Settings {
 
 const SHORTEST_ORDER_LIFE_S: i64 = 1;
 const LONGEST_ORDER_LIFE_S: i64 = 15 * 24 * 3600;
+/// Order ids have ten bits for the worker.
+const LARGEST_SNOWFLAKE_WORKER: u16 = 1023;
 
 impl Settings {
-    /// Reads file and environment, and checks all of it. `roles` are those of the command line; they win.
-    pub(crate) fn load(file: &Path, roles: &[String]) -> Result<Self, SettingError> {
-        Self::of(&Typed::read(file, std::env::vars())?, roles)
+    /// Reads file and environment, and checks all of it. `file` is the one that the command line names; `roles` are those of
+    /// the command line; they win.
+    pub(crate) fn load(file: Option<&Path>, roles: &[String]) -> Result<Self, SettingError> {
+        Self::of(&Typed::read(file, std::env::vars_os())?, roles)
     }
 
     fn of(typed: &Typed, roles: &[String]) -> Result<Self, SettingError> {
@@ -123,6 +130,9 @@ impl Settings {
         };
         let public_url = match typed.get(variables::PUBLIC_URL) {
             Some(url) => http_url(variables::PUBLIC_URL, url)?,
+            None if matches!(alipay, AlipaySource::Live(_)) => {
+                return Err(SettingError::NoPublicUrl { variable: variables::PUBLIC_URL, listen });
+            }
             None => format!("http://{listen}"),
         };
         Ok(Self {
@@ -130,9 +140,9 @@ impl Settings {
             views: store_url(typed, variables::VIEWS, &data, "views.db")?,
             state: store_url(typed, variables::STATE, &data, "state.db")?,
             order_life: order_life(typed)?,
-            snowflake_worker: parsed(typed, variables::SNOWFLAKE_WORKER, "a number from 0 to 1023")?.map(|worker: u16| worker),
+            snowflake_worker: snowflake_worker(typed)?,
             demo: on_off(typed, variables::DEMO)?.unwrap_or(!matches!(alipay, AlipaySource::Live(_))),
-            log_filter: typed.get(variables::LOG).unwrap_or("info").to_owned(),
+            log_filter: log_filter(typed)?,
             log_format: log_format(typed)?,
             token_issuer: typed.get(variables::TOKEN_ISSUER).unwrap_or("paystream").to_owned(),
             token_audience: typed.get(variables::TOKEN_AUDIENCE).unwrap_or("paystream").to_owned(),
@@ -142,7 +152,7 @@ impl Settings {
                 .unwrap_or_default(),
             admission: admission(typed)?,
             notify_scale: parsed(typed, variables::SANDBOX_NOTIFY_SCALE, "a decimal number from 0 to 1000")?.unwrap_or(NotifyScale::REAL),
-            notify_hosts: list(typed.get(variables::SANDBOX_NOTIFY_HOSTS)),
+            notify_hosts: notify_hosts(typed)?,
             channel_timeout: channel_timeout(typed)?,
             listen,
             data,
@@ -219,6 +229,35 @@ fn channel_timeout(typed: &Typed) -> Result<Duration, SettingError> {
     if (100..=60_000).contains(&ms) { Ok(Duration::from_millis(ms)) } else { Err(invalid(variables::CHANNEL_TIMEOUT_MS, EXPECTED)) }
 }
 
+fn snowflake_worker(typed: &Typed) -> Result<Option<u16>, SettingError> {
+    const EXPECTED: &str = "a number from 0 to 1023";
+    let worker: Option<u16> = parsed(typed, variables::SNOWFLAKE_WORKER, EXPECTED)?;
+    if worker.is_none_or(|worker| worker <= LARGEST_SNOWFLAKE_WORKER) {
+        Ok(worker)
+    } else {
+        Err(invalid(variables::SNOWFLAKE_WORKER, EXPECTED))
+    }
+}
+
+fn log_filter(typed: &Typed) -> Result<String, SettingError> {
+    let filter = typed.get(variables::LOG).unwrap_or("info");
+    check_filter(filter).map_err(|error| invalid(variables::LOG, Chain(&error).to_string()))?;
+    Ok(filter.to_owned())
+}
+
+/// Hosts as an address would name them: no port, no path. An IPv6 address stands in brackets.
+fn notify_hosts(typed: &Typed) -> Result<Vec<String>, SettingError> {
+    let hosts = list(typed.get(variables::SANDBOX_NOTIFY_HOSTS));
+    let is_host = |host: &String| {
+        let url = reqwest::Url::parse(&format!("http://{host}/"));
+        url.is_ok_and(|url| url.host_str().is_some_and(|known| known.eq_ignore_ascii_case(host)))
+    };
+    match hosts.iter().find(|host| !is_host(host)) {
+        None => Ok(hosts),
+        Some(host) => Err(invalid(variables::SANDBOX_NOTIFY_HOSTS, format!("{host} is no host name; ports and paths are not told"))),
+    }
+}
+
 fn log_format(typed: &Typed) -> Result<LogFormat, SettingError> {
     match typed.get(variables::LOG_FORMAT) {
         None | Some("text") => Ok(LogFormat::Text),
@@ -241,8 +280,13 @@ fn store_url(typed: &Typed, variable: &'static str, data: &Path, file: &str) -> 
 }
 
 fn http_url(variable: &'static str, url: &str) -> Result<String, SettingError> {
-    let known = reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if known { Ok(url.trim_end_matches('/').to_owned()) } else { Err(invalid(variable, "a full http or https address")) }
+    let expected = "a full http or https address without user, query and fragment";
+    let known = reqwest::Url::parse(url).is_ok_and(|url| {
+        let is_whole = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+        is_whole && is_plain
+    });
+    if known { Ok(url.trim_end_matches('/').to_owned()) } else { Err(invalid(variable, expected)) }
 }
 
 fn list(text: Option<&str>) -> Vec<String> {
@@ -250,7 +294,10 @@ fn list(text: Option<&str>) -> Vec<String> {
 }
 
 fn chosen_roles(typed: &Typed, command_line: &[String], no_own_sandbox: bool) -> Result<BTreeSet<Role>, SettingError> {
-    let named = if command_line.is_empty() { list(typed.get(variables::ROLES)) } else { command_line.to_vec() };
+    let (place, named) = match command_line {
+        [] => (variables::ROLES, list(typed.get(variables::ROLES))),
+        named => ("--roles", named.to_vec()),
+    };
     if named.is_empty() {
         return Ok(Role::ALL.into_iter().map(|(role, _)| role).filter(|role| *role != Role::Sandbox || !no_own_sandbox).collect());
     }
@@ -258,9 +305,7 @@ fn chosen_roles(typed: &Typed, command_line: &[String], no_own_sandbox: bool) ->
         .iter()
         .map(|name| {
             let known = Role::ALL.into_iter().find(|(_, word)| word == name).map(|(role, _)| role);
-            known.ok_or_else(|| {
-                invalid(variables::ROLES, format!("{name} is none of command-api, query-api, projections, process-managers, sandbox"))
-            })
+            known.ok_or_else(|| invalid(place, format!("{name} is none of command-api, query-api, projections, process-managers, sandbox")))
         })
         .collect()
 }
@@ -274,22 +319,48 @@ fn live_alipay(typed: &Typed) -> Result<Option<AlipaySettings>, SettingError> {
         return Ok(None);
     }
     let required = |variable: &'static str| typed.get(variable).ok_or(SettingError::Missing { variable });
-    let read =
-        |variable: &'static str, path: &str| std::fs::read_to_string(path).map_err(|source| SettingError::KeyFile { variable, source });
-    let private_key = read(variables::ALIPAY_APP_PRIVATE_KEY_FILE, required(variables::ALIPAY_APP_PRIVATE_KEY_FILE)?)?;
-    let public_keys = list(Some(required(variables::ALIPAY_PUBLIC_KEY_FILES)?));
+    let read = |variable: &'static str, path: &str| {
+        std::fs::read_to_string(path).map_err(|source| SettingError::KeyFile { variable, path: path.to_owned(), source })
+    };
+    let private_file = required(variables::ALIPAY_APP_PRIVATE_KEY_FILE)?;
+    let private_key = read(variables::ALIPAY_APP_PRIVATE_KEY_FILE, private_file)?;
+    let public_files = list(Some(required(variables::ALIPAY_PUBLIC_KEY_FILES)?));
     let settings = AlipaySettings {
         gateway_url: typed.get(variables::ALIPAY_GATEWAY_URL).unwrap_or("https://openapi.alipay.com/gateway.do").to_owned(),
         app_id: required(variables::ALIPAY_APP_ID)?.to_owned(),
         seller_id: required(variables::ALIPAY_SELLER_ID)?.to_owned(),
         app_private_key: Secret::new(private_key),
-        alipay_public_keys: public_keys.iter().map(|path| read(variables::ALIPAY_PUBLIC_KEY_FILES, path)).collect::<Result<_, _>>()?,
+        alipay_public_keys: public_files.iter().map(|path| read(variables::ALIPAY_PUBLIC_KEY_FILES, path)).collect::<Result<_, _>>()?,
         product_code: typed.get(variables::ALIPAY_PRODUCT_CODE).unwrap_or("FACE_TO_FACE_PAYMENT").to_owned(),
         timeout_ms: None,
     };
-    // The adapter's own check names the member; here the variable is named.
-    AlipayConfig::new(&settings).map_err(|error| invalid(variable_of(error.member()), error.to_string()))?;
+    AlipayConfig::new(&settings).map_err(|error| refused_alipay(&error, &settings, private_file, &public_files))?;
     Ok(Some(settings))
+}
+
+/// The adapter's own check names the member and, of keys, the reason; here the variable and the file are named.
+fn refused_alipay(error: &AlipayConfigError, settings: &AlipaySettings, private_file: &str, public_files: &[String]) -> SettingError {
+    let expected = match error {
+        AlipayConfigError::AppPrivateKey(reason) => format!("{private_file}: {reason}"),
+        AlipayConfigError::AlipayPublicKey { number, source } => {
+            let place = number.saturating_sub(1);
+            let file = public_files.get(place).map_or("no file", String::as_str);
+            let text = settings.alipay_public_keys.get(place).map_or("", String::as_str);
+            format!("{file}: {}", reason_of(source, text))
+        }
+        other => other.to_string(),
+    };
+    invalid(variable_of(error.member()), expected)
+}
+
+/// Why a text is no public key of Alipay's. What its armour calls it says more than that it cannot be read.
+fn reason_of(error: &KeyError, text: &str) -> String {
+    let label = text.split_once("-----BEGIN ").and_then(|(_, rest)| rest.split_once("-----")).map(|(label, _)| label);
+    match (error, label) {
+        (KeyError::Unreadable, Some(label)) if !label.ends_with("PUBLIC KEY") => format!("it is a {label}, not a public key"),
+        (KeyError::Unreadable | KeyError::WrongSize, _) => "it is no RSA public key of at least 2048 bits in PEM or base64".to_owned(),
+        (other, _) => other.to_string(),
+    }
 }
 
 fn variable_of(member: &str) -> &'static str {
@@ -303,3 +374,6 @@ fn variable_of(member: &str) -> &'static str {
         _ => variables::ALIPAY_PUBLIC_KEY_FILES,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chassis::clock::Clock;
+use command_api::process_managers::TODO_MIGRATIONS;
 use database::{Area, Database, DatabaseError, DatabaseUrl, Migration, PoolOptions};
 use event_store::{EventStore, LogClock, LogReader, PostgresEventStore, SqliteEventStore};
 
@@ -34,10 +35,13 @@ impl Log {
     }
 
     pub(crate) fn store(&self) -> Arc<dyn EventStore> {
-        match self {
+        let store = match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn EventStore>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn EventStore>,
-        }
+        };
+        #[cfg(debug_assertions)]
+        let store = crate::stop_point::around_store(store);
+        store
     }
 
     pub(crate) fn reader(&self) -> Arc<dyn LogReader> {
@@ -64,7 +68,7 @@ impl Log {
 
 /// Opens the views, with their tables brought forward.
 pub(crate) async fn open_views(settings: &Settings) -> Result<Database, Trouble> {
-    let migrations = [projections::MIGRATIONS, &[command_api::process_managers::UNFINISHED_ATTEMPT_MIGRATION]].concat();
+    let migrations = [projections::MIGRATIONS, &TODO_MIGRATIONS].concat();
     open(&settings.views, Area::Views, variables::VIEWS, &migrations).await
 }
 

@@ -12,14 +12,16 @@ use projections::View;
 use crate::chosen::Trouble;
 use crate::keys;
 use crate::operations::{RebuildAnswer, rebuild_path};
+use crate::running;
 use crate::settings::Settings;
 use crate::stores::{self, Log};
+use crate::terminal::say;
 
 /// What the embedded log is told of a process that holds it for a moment.
 const BRIEF_HOLDER: &str = "a paystream subcommand";
 
 /// `paystream migrate`
-pub(crate) async fn migrate(config: &Path) -> Result<(), Trouble> {
+pub(crate) async fn migrate(config: Option<&Path>) -> Result<(), Trouble> {
     let settings = Settings::load(config, &[])?;
     keys::prepare_folders(&settings)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -31,18 +33,18 @@ pub(crate) async fn migrate(config: &Path) -> Result<(), Trouble> {
 }
 
 /// `paystream token`
-pub(crate) fn token(config: &Path, subject: &str, roles: &[String], minutes: u32) -> Result<(), Trouble> {
+pub(crate) async fn token(config: Option<&Path>, subject: &str, roles: &[String], minutes: u32) -> Result<(), Trouble> {
     let settings = Settings::load(config, &[])?;
     keys::prepare_folders(&settings)?;
     let roles = roles.iter().map(|role| Role::parse(role).ok_or_else(|| Trouble::Role(role.clone())));
     let roles = roles.collect::<Result<Vec<_>, _>>()?;
-    let issuer = keys::issuer(&settings, Arc::new(SystemClock::default()))?;
+    let issuer = keys::issuer(&settings, running::clock(&settings).await)?;
     say(issuer.issue_for(subject, &roles, TimeDelta::minutes(i64::from(minutes))).token.expose());
     Ok(())
 }
 
 /// `paystream rebuild <view>`: in the server that holds the embedded log if one runs, else here.
-pub(crate) async fn rebuild(config: &Path, view: &str) -> Result<(), Trouble> {
+pub(crate) async fn rebuild(config: Option<&Path>, view: &str) -> Result<(), Trouble> {
     let view: View = view.parse()?;
     let settings = Settings::load(config, &[])?;
     keys::prepare_folders(&settings)?;
@@ -56,7 +58,7 @@ pub(crate) async fn rebuild(config: &Path, view: &str) -> Result<(), Trouble> {
             RebuildAnswer::from(&rebuilt)
         }
         Err(Trouble::Log { source: OpenError::Held { holder }, .. }) if holder.starts_with("http") => {
-            ask_to_rebuild(&settings, clock, &holder, view).await?
+            ask_to_rebuild(&settings, &holder, view).await?
         }
         Err(trouble) => return Err(trouble),
     };
@@ -67,7 +69,9 @@ pub(crate) async fn rebuild(config: &Path, view: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn ask_to_rebuild(settings: &Settings, clock: Arc<dyn Clock>, server: &str, view: View) -> Result<RebuildAnswer, Trouble> {
+async fn ask_to_rebuild(settings: &Settings, server: &str, view: View) -> Result<RebuildAnswer, Trouble> {
+    let clock = Arc::new(SystemClock::default());
+    running::follow(&clock, server).await;
     let issued = keys::issuer(settings, clock)?.issue("paystream-rebuild", &[Role::Operator]);
     let url = format!("{server}{}", rebuild_path(view));
     let remote = |source| Trouble::Remote { url: server.to_owned(), source };
@@ -76,9 +80,4 @@ async fn ask_to_rebuild(settings: &Settings, clock: Arc<dyn Clock>, server: &str
         return Err(Trouble::RemoteRebuild { url, answer: answer.text().await.map_err(remote)? });
     }
     answer.json().await.map_err(remote)
-}
-
-#[expect(clippy::print_stdout, reason = "the subcommand's answer")]
-fn say(line: &str) {
-    println!("{line}");
 }

@@ -3,6 +3,7 @@
 //! A value stands in the environment or, in lower case without `PAYSTREAM_`, in the configuration file; the environment wins.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::settings::SettingError;
@@ -51,6 +52,9 @@ variables! {
 
 const PREFIX: &str = "PAYSTREAM_";
 
+/// The configuration file where none is named; it may be absent.
+const DEFAULT_FILE: &str = "paystream.toml";
+
 /// Variables of tests and benchmarks, which are none of ours.
 fn belongs_to_tests(name: &str) -> bool {
     name.starts_with("PAYSTREAM_TEST_") || name.starts_with("PAYSTREAM_BENCH_") || name == "PAYSTREAM_VECTORS"
@@ -63,13 +67,17 @@ pub(crate) struct Typed {
 }
 
 impl Typed {
-    /// Reads the file, if it is there, and the environment over it. Errors: unknown names, unreadable file.
-    pub(crate) fn read(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, SettingError> {
+    /// Reads the file and the environment over it. A `file` that is named must be there; without a name it is `paystream.toml`,
+    /// if there is one. Errors: unknown names, unreadable file, a value of ours that is not UTF-8.
+    pub(crate) fn read(file: Option<&Path>, environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, SettingError> {
         let mut values = from_file(file)?;
-        for (name, value) in environment.filter(|(name, _)| name.starts_with(PREFIX) && !belongs_to_tests(name)) {
-            if !ALL.contains(&name.as_str()) {
+        // What is not ours is not looked at: it may be anything.
+        let ours = environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        for (name, value) in ours.filter(|(name, _)| name.starts_with(PREFIX) && !belongs_to_tests(name)) {
+            let Some(variable) = ALL.iter().copied().find(|variable| *variable == name) else {
                 return Err(SettingError::UnknownVariable(name));
-            }
+            };
+            let value = value.into_string().map_err(|_| SettingError::Invalid { variable, expected: "text in UTF-8".to_owned() })?;
             values.insert(name, value);
         }
         values.retain(|_, value| !value.is_empty());
@@ -82,11 +90,12 @@ impl Typed {
     }
 }
 
-fn from_file(file: &Path) -> Result<BTreeMap<String, String>, SettingError> {
+fn from_file(named: Option<&Path>) -> Result<BTreeMap<String, String>, SettingError> {
+    let file = named.unwrap_or(Path::new(DEFAULT_FILE));
     let unreadable = |reason: String| SettingError::File { path: file.display().to_string(), reason };
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(BTreeMap::new()),
         Err(error) => return Err(unreadable(error.to_string())),
     };
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| unreadable(error.message().to_owned()))?;
@@ -99,7 +108,10 @@ fn from_file(file: &Path) -> Result<BTreeMap<String, String>, SettingError> {
         let value = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
-            _ => return Err(unreadable(format!("{key} is neither text nor a whole number"))),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(true) => "on".to_owned(),
+            toml::Value::Boolean(false) => "off".to_owned(),
+            _ => return Err(unreadable(format!("{key} is neither text, nor a number, nor true or false"))),
         };
         values.insert(name, value);
     }
@@ -110,34 +122,65 @@ fn from_file(file: &Path) -> Result<BTreeMap<String, String>, SettingError> {
 mod tests {
     use super::*;
 
-    fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>().into_iter()
+    fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect::<Vec<_>>().into_iter()
+    }
+
+    /// What a file of this content says, with nothing in the environment.
+    fn written(name: &str, content: &str) -> Result<Typed, SettingError> {
+        let file = std::env::temp_dir().join(format!("paystream-{name}-{}.toml", std::process::id()));
+        std::fs::write(&file, content).unwrap();
+        let typed = Typed::read(Some(&file), environment(&[]));
+        std::fs::remove_file(&file).unwrap();
+        typed
     }
 
     #[test]
     fn the_environment_wins_over_the_file() {
         let file = std::env::temp_dir().join(format!("paystream-variables-{}.toml", std::process::id()));
         std::fs::write(&file, "listen = \"127.0.0.1:1\"\norder_life_s = 600\n").unwrap();
-        let typed = Typed::read(&file, environment(&[("PAYSTREAM_LISTEN", "127.0.0.1:2"), ("HOME", "/")])).unwrap();
+        let typed = Typed::read(Some(&file), environment(&[("PAYSTREAM_LISTEN", "127.0.0.1:2"), ("HOME", "/")])).unwrap();
         std::fs::remove_file(&file).unwrap();
         assert_eq!((typed.get(LISTEN), typed.get(ORDER_LIFE_S), typed.get(DATA)), (Some("127.0.0.1:2"), Some("600"), None));
     }
 
     #[test]
     fn an_unknown_variable_is_refused_and_one_of_the_tests_is_not() {
-        let missing = Path::new("no-such-file.toml");
         let misspelt = format!("{PREFIX}LISTN");
-        let error = Typed::read(missing, environment(&[(&misspelt, "x")])).err().unwrap();
+        let error = Typed::read(None, environment(&[(&misspelt, "x")])).err().unwrap();
         assert!(matches!(error, SettingError::UnknownVariable(name) if name == misspelt));
-        assert!(Typed::read(missing, environment(&[("PAYSTREAM_TEST_RUN", "x"), ("PAYSTREAM_VECTORS", "y")])).is_ok());
+        assert!(Typed::read(None, environment(&[("PAYSTREAM_TEST_RUN", "x"), ("PAYSTREAM_VECTORS", "y")])).is_ok());
     }
 
     #[test]
     fn an_unknown_member_of_the_file_is_refused() {
-        let file = std::env::temp_dir().join(format!("paystream-members-{}.toml", std::process::id()));
-        std::fs::write(&file, "lissten = \"x\"\n").unwrap();
-        let error = Typed::read(&file, environment(&[])).err().unwrap();
-        std::fs::remove_file(&file).unwrap();
+        let error = written("members", "lissten = \"x\"\n").err().unwrap();
         assert!(matches!(error, SettingError::UnknownMember { key, .. } if key == "lissten"));
+    }
+
+    #[test]
+    fn the_file_holds_texts_numbers_decimals_and_switches() {
+        let typed = written("kinds", "sandbox_notify_scale = 0.001\norder_life_s = 600\ndemo = false\nlog = \"debug\"\n").unwrap();
+        let values = [SANDBOX_NOTIFY_SCALE, ORDER_LIFE_S, DEMO, LOG].map(|variable| typed.get(variable).unwrap());
+        assert_eq!(values, ["0.001", "600", "off", "debug"]);
+        assert_eq!(written("on", "demo = true\n").unwrap().get(DEMO), Some("on"));
+        assert!(matches!(written("list", "roles = [\"sandbox\"]\n"), Err(SettingError::File { reason, .. }) if reason.contains("roles")));
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_be_there() {
+        let error = Typed::read(Some(Path::new("no-such-file.toml")), environment(&[])).err().unwrap();
+        assert!(matches!(error, SettingError::File { path, .. } if path == "no-such-file.toml"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_utf8_is_refused_only_where_it_is_ours() {
+        use std::os::unix::ffi::OsStringExt;
+        let broken = || OsString::from_vec(vec![b'x', 0xff]);
+        let foreign = [("HOME".into(), broken()), (broken(), "x".into())];
+        assert!(Typed::read(None, foreign.into_iter()).is_ok());
+        let error = Typed::read(None, [("PAYSTREAM_DATA".into(), broken())].into_iter()).err().unwrap();
+        assert!(matches!(error, SettingError::Invalid { variable: DATA, .. }));
     }
 }

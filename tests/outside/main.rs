@@ -6,6 +6,7 @@
 
 mod access;
 mod bad_input;
+mod configuration;
 mod documents;
 mod forgeries;
 mod harness;
@@ -21,5 +22,7 @@ mod rebuild;
 mod shop_in_browser;
 mod source_defects;
 mod start_up;
+mod stopping;
 mod store_faults;
+mod view_down;
 mod views;

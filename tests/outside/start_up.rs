@@ -1,13 +1,11 @@
-//! Starting, stopping, configuration, tokens, and what operations reads.
+//! Starting, tokens, and what operations reads.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
-use super::harness::journey::{open_order, paid_order};
+use super::harness::journey::paid_order;
 use super::harness::random::unique;
-use super::harness::server::STOP_LIMIT;
-use super::harness::watch::Watch;
+use super::harness::workspace::root;
 use super::harness::{Config, PAID_COURSE, Paystream, SharedPaystream, StoreKind, run};
 
 static SHARED: SharedPaystream = SharedPaystream::new("start-up");
@@ -34,56 +32,6 @@ async fn second_start(store: StoreKind) {
     assert_eq!(alice.order(&order.order_id).await, view);
     assert_eq!(server.auditor().events().await, events);
     assert_eq!(alice.course_rows(PAID_COURSE).await.len(), 1);
-}
-
-#[test]
-fn a_stop_ends_within_five_seconds_although_somebody_watches() {
-    run(async {
-        for signal in [Signal::TERM, Signal::INT] {
-            let mut server = Paystream::start("stop", Config::default()).await;
-            let alice = server.buyer("alice");
-            let order = open_order(&alice).await;
-            let mut watch = Watch::open(alice.get(&format!("/api/v1/orders/{}/watch", order.order_id))).await;
-            let mut page = Watch::open(server.api().get(&format!("{}/watch", order.checkout_url))).await;
-            server.process().signal(signal);
-            let status = server.until_ended(STOP_LIMIT).await;
-            assert!(status.is_some_and(|status| status.success()), "{signal:?}: {status:?}\n{}", server.log_text());
-            while watch.next_data().await.is_some() {}
-            while page.next_data().await.is_some() {}
-        }
-    });
-}
-
-#[test]
-fn a_request_that_is_being_answered_is_answered_before_the_stop() {
-    run(async {
-        let mut server = Paystream::start("drain", Config::default()).await;
-        let learners: Vec<_> = (0..8).map(|number| server.buyer(&format!("learner-{number}"))).collect();
-        let calls: Vec<_> = learners
-            .into_iter()
-            .map(|learner| {
-                tokio::spawn(async move {
-                    let body = serde_json::json!({"course_id": PAID_COURSE});
-                    learner.post("/api/v1/course-selections", &body).try_send().await
-                })
-            })
-            .collect();
-        server.terminate().await;
-        let mut answered = Vec::new();
-        for call in calls {
-            // Who came too late was refused by the closed port; who was let in was answered.
-            match call.await.unwrap() {
-                Ok(reply) => answered.push(reply.expect(201).field("selection_id")),
-                Err(error) => assert!(error.is_connect() || error.is_request(), "{error:?}"),
-            }
-        }
-        server.restart().await;
-        let log = server.auditor().events().await;
-        for selection_id in answered {
-            let stream = format!("course_selection-{selection_id}");
-            assert!(log.iter().any(|event| event["stream_id"] == stream.as_str()), "{selection_id} was answered");
-        }
-    });
 }
 
 #[test]
@@ -121,40 +69,6 @@ fn the_token_stands_alone_on_the_last_line_and_opens_its_role() {
 }
 
 #[test]
-fn a_configuration_with_a_mistake_is_refused_and_the_mistake_is_named() {
-    run(async {
-        for (variable, value) in [
-            ("PAYSTREAM_LISTENN", "127.0.0.1:1"),
-            ("PAYSTREAM_LISTEN", "somewhere"),
-            ("PAYSTREAM_ORDER_LIFE_S", "-1"),
-            ("PAYSTREAM_ORDER_LIFE_S", "soon"),
-            ("PAYSTREAM_EVENT_STORE", "mongodb://127.0.0.1"),
-            ("PAYSTREAM_VIEWS", "nowhere"),
-            ("PAYSTREAM_PUBLIC_URL", "not an address"),
-            ("PAYSTREAM_SANDBOX_NOTIFY_SCALE", "-2"),
-        ] {
-            let mut server = Paystream::prepare("mistake", Config::default().with(variable, value), None);
-            server.launch();
-            let status = server.until_ended(Duration::from_secs(30)).await;
-            let said = server.log_text();
-            assert!(status.is_some_and(|status| !status.success()), "{variable}={value} was taken:\n{said}");
-            assert!(said.contains(variable), "{variable} is not named:\n{said}");
-            assert!(!said.contains("panicked"), "{said}");
-        }
-    });
-}
-
-#[test]
-fn variables_of_tests_and_benchmarks_are_ignored() {
-    run(async {
-        let config =
-            Config::default().with("PAYSTREAM_TEST_ANYTHING", "1").with("PAYSTREAM_VECTORS", "/nowhere").with("PAYSTREAM_BENCH_X", "1");
-        let server = Paystream::start("ignored", config).await;
-        server.api().get("/healthz").send().await.expect(200);
-    });
-}
-
-#[test]
 fn a_port_that_is_taken_is_named_and_the_data_is_left_alone() {
     run(async {
         let first = SHARED.get().await;
@@ -169,36 +83,84 @@ fn a_port_that_is_taken_is_named_and_the_data_is_left_alone() {
 }
 
 #[test]
-fn operations_reads_health_readiness_and_metrics() {
+fn a_token_is_good_and_a_view_is_made_again_on_a_server_whose_clock_was_moved() {
+    run(async {
+        for store in [StoreKind::Embedded, StoreKind::Postgres] {
+            let server = Paystream::start("moved-clock", Config::on(store)).await;
+            server.api().advance_clock(Duration::from_hours(48)).await;
+            server.buyer("alice").get("/api/v1/orders").send().await.expect(200);
+            let output = server.run_subcommand(&["rebuild", "orders"]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    });
+}
+
+#[test]
+fn operations_reads_health_readiness_and_the_metrics_that_its_document_names() {
     run(async {
         let server = SHARED.get().await;
         paid_order(&server.buyer(&unique("metrics"))).await;
         server.api().get("/healthz").send().await.expect(200);
         server.api().get("/readyz").send().await.expect(200);
         let metrics = server.api().get("/metrics").send().await.expect(200).text();
-        let samples = metrics.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        for sample in samples.clone() {
+        let samples: Vec<_> = metrics.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        for sample in &samples {
             let value = sample.rsplit_once(' ').unwrap().1;
             assert!(value.parse::<f64>().is_ok(), "not a sample: {sample}");
         }
-        assert!(samples.count() > 5, "{metrics}");
+        let document = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+        let words = document.split(|character: char| !(character.is_ascii_lowercase() || character == '_'));
+        let named: BTreeSet<_> = words.filter(|word| word.starts_with("paystream_")).collect();
+        assert!(named.len() >= 6, "{named:?}");
+        for name in named {
+            // A histogram's samples are its buckets, sum and count.
+            let has =
+                |sample: &&str| sample.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']) || rest.starts_with("_bucket{"));
+            assert!(samples.iter().any(has), "no {name} in:\n{metrics}");
+        }
+        assert!(samples.iter().any(|sample| sample.starts_with("paystream_notices_total{") && sample.contains("verdict=\"")), "{metrics}");
     });
 }
 
 #[test]
 fn logs_name_the_order_and_the_pay_number_and_no_token_or_signature() {
     run(async {
-        let server = Paystream::start("logs", Config::default()).await;
-        let alice = server.sign_in("alice").await;
-        let order = paid_order(&alice).await;
-        let notice = server.api().notification(&order.pay_no).await;
-        server.api().notify(notice.encode()).await;
-        let said = server.log_text();
-        assert!(said.contains(&order.pay_no) && said.contains(&order.order_id), "{said}");
-        for secret in [alice.token().unwrap(), notice.get("sign"), "demo-password"] {
-            assert!(!said.contains(secret), "the log holds a secret");
+        for format in ["text", "json"] {
+            let server = Paystream::start("logs", Config::default().with("PAYSTREAM_LOG_FORMAT", format)).await;
+            let alice = server.sign_in("alice").await;
+            let order = paid_order(&alice).await;
+            alice.sync(&order.pay_no).await.expect(200);
+            let notice = server.api().notification(&order.pay_no).await;
+            server.api().notify(notice.encode()).await;
+            let said = server.log_text();
+            for (route, field, number) in [
+                ("/api/v1/orders/{order_id}/pay-records", "order.id", &order.order_id),
+                ("/api/v1/orders/{order_id}", "order.id", &order.order_id),
+                ("/api/v1/pay-records/{pay_no}", "pay.no", &order.pay_no),
+                ("/api/v1/pay-records/{pay_no}/sync", "pay.no", &order.pay_no),
+            ] {
+                assert_told(&said, format, route, field, number);
+            }
+            for secret in [alice.token().unwrap(), notice.get("sign"), "demo-password"] {
+                assert!(!said.contains(secret), "the log holds a secret");
+            }
+            let checkout_token = order.checkout_url.rsplit_once('/').unwrap().1;
+            assert!(!said.contains(checkout_token), "the log holds what opens a checkout");
         }
-        let checkout_token = order.checkout_url.rsplit_once('/').unwrap().1;
-        assert!(!said.contains(checkout_token), "the log holds what opens a checkout");
     });
+}
+
+/// Fails the test unless the line of a request to this route names the number, as the format writes it.
+fn assert_told(said: &str, format: &str, route: &str, field: &str, number: &str) {
+    let is_told = |line: &&str| match format {
+        "json" => serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| {
+            let span = &line["span"];
+            line["message"] == "request answered" && span["http.route"] == route && span[field] == number
+        }),
+        _ => {
+            let parts = [format!("http.route=\"{route}\""), format!("{field}={number}")];
+            line.contains("request answered") && parts.iter().all(|part| line.contains(part))
+        }
+    };
+    assert!(said.lines().any(|line| is_told(&line)), "no {field}={number} at {route} in:\n{said}");
 }

@@ -1,4 +1,5 @@
 // Paints a checkout. What is shown is decided in checkout-state.js; here it only gets its words and places.
+import { wordsOf } from "./api.js";
 import { byId, make, show } from "./dom.js";
 import { dateAndTime, say, sayWords, text, timeNearby } from "./i18n.js";
 import { money } from "./money.js";
@@ -66,8 +67,9 @@ export function paintGone() {
   linkOn("/", "checkout.to_shop");
 }
 
-/** Says how the connection is: "live" needs no words. */
+/** Says how the connection is: "live" needs no words, and makes untrue that the server cannot be reached. */
 export function paintConnection(word) {
+  if (word === "live") clearUnreachable();
   const line = byId("connection");
   show(line, word !== "live");
   if (word === "live") sayWords(line, "");
@@ -78,15 +80,23 @@ export function paintConnection(word) {
 export function paintAnswer(key, tone = "plain") {
   const line = byId("answer");
   line.dataset.tone = tone;
+  delete line.dataset.unreachable;
   if (key === null) sayWords(line, "");
   else say(line, key);
 }
 
-/** Like `paintAnswer` with words of the server. */
-export function paintAnswerWords(words) {
+/** Says what went wrong, in the server's words where it has answered. */
+export function paintFailure(problem) {
   const line = byId("answer");
   line.dataset.tone = "bad";
-  sayWords(line, words);
+  sayWords(line, wordsOf(problem));
+  if (problem.code === "offline") line.dataset.unreachable = "";
+  else delete line.dataset.unreachable;
+}
+
+/** Takes away that the server cannot be reached: it has just been heard. Anything else that was said stays. */
+export function clearUnreachable() {
+  if ("unreachable" in byId("answer").dataset) paintAnswer(null);
 }
 
 /** The family of a channel, which names it for people: "alipay", "wechat" or the channel's own word. */

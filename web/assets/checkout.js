@@ -1,5 +1,5 @@
 // The checkout: shows what is owed, makes the code once, follows what happens to it, and asks when the buyer says so.
-import { call, wordsOf } from "./api.js";
+import { call } from "./api.js";
 import { byId, whileBusy } from "./dom.js";
 import { onLanguage, startLanguage } from "./i18n.js";
 import { isFinal, replaces, viewOf, withKnownRecord } from "./checkout-state.js";
@@ -27,6 +27,7 @@ byId("make-code").addEventListener("click", () => whileBusy(byId("make-code"), (
 byId("renew").addEventListener("click", () => whileBusy(byId("renew"), renew));
 
 function arrived(next) {
+  page.clearUnreachable();
   if (!replaces(next, state)) return;
   clock.set(next.server_now);
   state = withKnownRecord(next, state);
@@ -97,7 +98,7 @@ async function makeCode(channel) {
   codeIsBeingMade = false;
   repaint();
   if (failure === null) return;
-  page.paintAnswerWords(wordsOf(failure));
+  page.paintFailure(failure);
   // The order may be paid or over: then the stream says so, and this page with it.
   stream.refresh();
 }
@@ -113,7 +114,7 @@ async function askForPayment() {
     arrived(data);
     page.paintAnswer(state.status === "awaiting_payment" || state.status === "closing" ? "checkout.not_found_yet" : null);
   } catch (problem) {
-    page.paintAnswerWords(wordsOf(problem));
+    page.paintFailure(problem);
   }
 }
 
@@ -123,7 +124,7 @@ async function renew() {
   try {
     answer = await call("POST", `${address}/renew`, { body: {}, anonymous: true });
   } catch (problem) {
-    page.paintAnswerWords(wordsOf(problem));
+    page.paintFailure(problem);
     stream.refresh();
     return;
   }

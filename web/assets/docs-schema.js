@@ -118,10 +118,13 @@ function entered(schema, above) {
   return [...above, name];
 }
 
+/** The language that the description is written in, whatever the page's. */
+export const WRITTEN_IN = "en";
+
 /** Text of the description: paragraphs, and `code` between back quotes. */
 export function prose(words) {
   const paragraphs = String(words).trim().split(/\n\s*\n/);
-  return make("div", { class: "prose" }, ...paragraphs.map((paragraph) => make("p", {}, ...inline(paragraph))));
+  return make("div", { class: "prose", lang: WRITTEN_IN }, ...paragraphs.map((paragraph) => make("p", {}, ...inline(paragraph))));
 }
 
 /** The nodes of one paragraph. */

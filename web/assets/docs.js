@@ -3,7 +3,7 @@ import { call } from "./api.js";
 import { byId, make, show } from "./dom.js";
 import { onLanguage, say, sayWords, startLanguage } from "./i18n.js";
 import { complain } from "./notice.js";
-import { Schemas, inline, limitsOf, prose } from "./docs-schema.js";
+import { Schemas, WRITTEN_IN, inline, limitsOf, prose } from "./docs-schema.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"];
 const COPIED_MS = 1500;
@@ -30,6 +30,7 @@ async function load() {
 
 function paint() {
   sayWords(byId("api-title"), description.info?.title ?? "");
+  byId("api-title").lang = WRITTEN_IN;
   sayWords(byId("api-version"), description.info?.version ?? "");
   byId("api-description").replaceChildren(prose(description.info?.description ?? ""));
   const groups = grouped();
@@ -69,14 +70,14 @@ function contentsOf(group) {
       make("a", { href: `#${operation.id}` }, badge(operation.method), make("span", { text: operation.path })),
     ),
   );
-  return make("div", { class: "contents-group", "data-group": "" }, make("p", { class: "contents-title", text: group.name }), make("ul", {}, ...links));
+  return make("div", { class: "contents-group", "data-group": "" }, make("p", { class: "contents-title", lang: WRITTEN_IN, text: group.name }), make("ul", {}, ...links));
 }
 
 function sectionOf(group) {
   return make(
     "section",
     { class: "api-group", "data-group": "" },
-    make("h2", { text: group.name }),
+    make("h2", { lang: WRITTEN_IN, text: group.name }),
     group.description ? prose(group.description) : null,
     ...group.operations.map(operationOf),
   );
@@ -92,7 +93,7 @@ function operationOf(operation) {
       badge(operation.method),
       make("code", { text: operation.path }),
     ),
-    operation.summary ? make("p", { class: "operation-summary", text: operation.summary }) : null,
+    operation.summary ? make("p", { class: "operation-summary", lang: WRITTEN_IN, text: operation.summary }) : null,
     operation.description ? prose(operation.description) : null,
     access(operation),
     parametersOf(operation),
@@ -160,7 +161,7 @@ function responsesOf(operation) {
         "summary",
         {},
         make("span", { class: `status status-${status[0]}`, text: status }),
-        make("span", {}, ...inline(String(response.description ?? "").split("\n")[0])),
+        make("span", { lang: WRITTEN_IN }, ...inline(String(response.description ?? "").split("\n")[0])),
       ),
       content ? make("p", { class: "type", text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }) : null,
       content ? exampleBlock(content) : null,

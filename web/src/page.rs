@@ -131,7 +131,7 @@ pub fn return_shell(language: Language, checkout_path: &str) -> Response {
     private(StatusCode::OK, language, PAGE.html(language, &[("checkout", &escaped(checkout_path))]))
 }
 
-/// What `/pay/{token}` tells someone whom it cannot send on to a payment.
+/// What `/pay/{token}` tells someone whom it cannot send on to a payment, and any address somebody who looks for a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome<'a> {
     /// The order is paid: a warning not to pay again. Answers 200.
@@ -145,6 +145,8 @@ pub enum Outcome<'a> {
     Closed,
     /// The token is none of ours. Answers 404.
     Unknown,
+    /// No page has this address. Answers 404.
+    NoSuchPage,
     /// Nobody can say at the moment. Answers 503.
     Unavailable,
 }
@@ -156,6 +158,7 @@ impl Outcome<'_> {
             Self::Expired { .. } => "expired",
             Self::Closed => "closed",
             Self::Unknown => "unknown",
+            Self::NoSuchPage => "no_page",
             Self::Unavailable => "unavailable",
         }
     }
@@ -164,7 +167,7 @@ impl Outcome<'_> {
         match self {
             Self::AlreadyPaid => StatusCode::OK,
             Self::Expired { .. } | Self::Closed => StatusCode::GONE,
-            Self::Unknown => StatusCode::NOT_FOUND,
+            Self::Unknown | Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -178,15 +181,17 @@ impl Outcome<'_> {
                  data-i18n=\"outcome.renew\"></button>",
                 escaped(checkout_path)
             ),
-            Self::Closed | Self::Unknown => link("/", "checkout.to_shop"),
+            Self::Closed | Self::Unknown | Self::NoSuchPage => link("/", "checkout.to_shop"),
             Self::Unavailable => String::new(),
         }
     }
 }
 
-/// A page that says one thing, for `GET /pay/{token}`.
+/// A page that says one thing, for `GET /pay/{token}` and for addresses that no page has.
 pub fn outcome_page(language: Language, outcome: Outcome<'_>) -> Response {
-    const PAGE: Page = Page::of_payment("outcome", "return.page", "outcome.js", OUTCOME);
+    const PAYMENT: Page = Page::of_payment("outcome", "return.page", "outcome.js", OUTCOME);
+    const NO_PAGE: Page = Page { title: "outcome.no_page.title", ..PAYMENT };
+    let page = if outcome == Outcome::NoSuchPage { NO_PAGE } else { PAYMENT };
     let word = outcome.word();
     let values = [
         ("outcome", word),
@@ -194,7 +199,7 @@ pub fn outcome_page(language: Language, outcome: Outcome<'_>) -> Response {
         ("words", &format!("outcome.{word}.words")),
         ("action", &outcome.action()),
     ];
-    private(outcome.status(), language, PAGE.html(language, &values))
+    private(outcome.status(), language, page.html(language, &values))
 }
 
 fn link(address: &str, key: &str) -> String {

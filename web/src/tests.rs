@@ -12,8 +12,14 @@ use crate::page::CONTENT_POLICY;
 mod html;
 
 const HOSTILE: &str = "/checkout/\"><script>alert(1)</script>";
-const OUTCOMES: [Outcome<'_>; 5] =
-    [Outcome::AlreadyPaid, Outcome::Expired { checkout_path: "/checkout/t" }, Outcome::Closed, Outcome::Unknown, Outcome::Unavailable];
+const OUTCOMES: [Outcome<'_>; 6] = [
+    Outcome::AlreadyPaid,
+    Outcome::Expired { checkout_path: "/checkout/t" },
+    Outcome::Closed,
+    Outcome::Unknown,
+    Outcome::NoSuchPage,
+    Outcome::Unavailable,
+];
 const ROUTED: [&str; 4] = ["/", "/guide/7231", "/courses", "/docs"];
 
 struct Answer {
@@ -95,7 +101,9 @@ async fn a_page_with_a_secret_address_is_neither_kept_nor_found() {
 
 #[tokio::test]
 async fn small_pages_answer_the_status_of_what_they_say() {
-    let wanted = [StatusCode::OK, StatusCode::GONE, StatusCode::GONE, StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE];
+    let gone = [StatusCode::GONE; 2];
+    let absent = [StatusCode::NOT_FOUND; 2];
+    let wanted = [StatusCode::OK].into_iter().chain(gone).chain(absent).chain([StatusCode::SERVICE_UNAVAILABLE]);
     for (outcome, status) in OUTCOMES.into_iter().zip(wanted) {
         assert_eq!(outcome_page(Language::En, outcome).status(), status, "{outcome:?}");
     }
@@ -107,7 +115,7 @@ async fn small_pages_answer_the_status_of_what_they_say() {
 async fn an_expired_code_can_be_renewed_and_a_paid_one_cannot() {
     let expired = read(String::new(), outcome_page(Language::En, OUTCOMES[1])).await.body;
     assert!(expired.contains("data-renew=\"/checkout/t/renew\"") && expired.contains("data-testid=\"renew\""));
-    for outcome in [Outcome::AlreadyPaid, Outcome::Closed, Outcome::Unknown, Outcome::Unavailable] {
+    for outcome in [Outcome::AlreadyPaid, Outcome::Closed, Outcome::Unknown, Outcome::NoSuchPage, Outcome::Unavailable] {
         assert!(!read(String::new(), outcome_page(Language::En, outcome)).await.body.contains("data-renew"), "{outcome:?}");
     }
 }

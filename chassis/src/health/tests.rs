@@ -55,6 +55,17 @@ async fn a_process_that_runs_is_alive_whatever_is_missing() {
 }
 
 #[tokio::test]
+async fn a_process_tells_its_own_time() {
+    let clock = clock();
+    clock.advance(TimeDelta::days(400) + TimeDelta::microseconds(7));
+    let router = routes(Arc::new(Readiness::new(Arc::clone(&clock) as Arc<dyn Clock>)));
+    let response = router.oneshot(Request::get("/healthz").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()[DATE], "Wed, 18 Dec 2024 22:13:20 GMT");
+    assert_eq!(time_of(response.headers()), Some(clock.now() - TimeDelta::microseconds(7)));
+    assert_eq!(time_of(&HeaderMap::new()), None);
+}
+
+#[tokio::test]
 async fn a_process_with_all_it_needs_is_ready() {
     let readiness = Readiness::new(clock()).with("log", Arc::new(Fixed(Finding::Ready)));
     assert_eq!(ask(readiness, "/readyz").await, (StatusCode::OK, json!({"status": "ready", "missing": [], "warnings": []})));

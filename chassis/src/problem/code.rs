@@ -97,6 +97,18 @@ codes! {
     AttemptsExhausted CONFLICT "attempts_exhausted"
         en "No attempts left" "This order has had as many payment attempts as it may have."
         zh "支付次数已用完" "该订单可发起支付的次数已用完。";
+    /// More is to go back than was paid and is not on its way back yet.
+    RefundExceedsPaid CONFLICT "refund_exceeds_paid"
+        en "Refund exceeds payment" "More is to go back than was paid and is not on its way back yet."
+        zh "退款金额超限" "退款金额超过可退余额。";
+    /// All numbers for refunds of this order are used.
+    RefundsExhausted CONFLICT "refunds_exhausted"
+        en "No refunds left" "This order has had as many refunds as it may have."
+        zh "退款次数已用完" "该订单的退款次数已用完。";
+    /// A refund's state does not allow what is asked.
+    RefundInFlight CONFLICT "refund_in_flight"
+        en "Refund under way" "A refund of this payment is under way. Its outcome must be known first."
+        zh "退款处理中" "该笔付款有退款正在处理，须先得知其结果。";
     /// Less stock is free than was asked for.
     InsufficientStock CONFLICT "insufficient_stock"
         en "Not enough stock" "Less is in stock than was asked for. Nothing was reserved."

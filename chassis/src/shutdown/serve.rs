@@ -25,11 +25,17 @@ use super::Shutdown;
 use crate::problem::Chain;
 
 mod leftover;
+mod progress;
 
 use leftover::Leftover;
+use progress::{Noted, Progress};
 
-/// How long what runs may go on after the word, unless told otherwise.
-pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// How long what runs may go on after the word, unless told otherwise. A stop takes at most 5 s, and the rest of it needs
+/// some time too.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long the rest of a half-sent request is waited for after the word.
+const HALF_REQUEST_LIMIT: Duration = Duration::from_millis(500);
 
 /// How many connections are served at once; further ones wait to be accepted.
 const CONNECTION_LIMIT: usize = 8192;
@@ -47,7 +53,8 @@ const HEADER_COUNT_LIMIT: usize = 100;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves `router` on `listener` until `shutdown`, then takes no more connections, ends streams of server-sent events,
-/// lets running requests finish for at most `drain_limit` and cuts the rest. Answers how many connections were cut.
+/// lets running requests finish for at most `drain_limit` and cuts the rest. Answers how many connections were cut, without
+/// those that never sent a whole request: they lose nothing, and are hardly waited for.
 ///
 /// Requests carry `ConnectInfo<SocketAddr>` (the peer's address) and [`Shutdown`] as extensions.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown, drain_limit: Duration) -> usize {
@@ -91,16 +98,21 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = %Chain(&error), "a connection stays slow");
     }
-    let word = shutdown.clone();
+    let (word, progress) = (shutdown.clone(), Progress::default());
+    let noting = progress.clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (router, shutdown) = (router.clone(), shutdown.clone());
+        let (router, shutdown, progress) = (router.clone(), shutdown.clone(), noting.clone());
         async move {
             // Who waits to be told to go on has not sent the body that a refusal would leave.
             let waits = request.headers().contains_key(EXPECT);
-            let mut request = request.map(|body| if waits { Body::new(body) } else { Body::new(Leftover::new(body)) });
+            let mut request = request.map(|body| match waits {
+                true => Body::new(Noted::new(body, progress.clone())),
+                false => Body::new(Noted::new(Leftover::new(body), progress.clone())),
+            });
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(shutdown.clone());
             let Ok(response) = router.oneshot(request).await;
+            progress.whole();
             Ok::<_, Infallible>(end_events_with(response, shutdown))
         }
     });
@@ -115,12 +127,23 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
         ended = connection.as_mut() => ended,
         () = word.triggered() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = without_request(&progress) => return,
+            }
         }
     };
     if let Err(error) = ended {
         // Clients go away and send nonsense all day; nothing of ours is wrong.
         tracing::debug!(error = %Chain(&error), "a connection ended early");
+    }
+}
+
+/// Ends, after a moment for what is still on its way, where no whole request has come; else never.
+async fn without_request(progress: &Progress) {
+    tokio::time::sleep(HALF_REQUEST_LIMIT).await;
+    if progress.is_whole() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Child processes that cannot outlive the tests.
 
 use std::fs::File;
+use std::io::PipeReader;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -53,6 +54,14 @@ impl Running {
         std::thread::spawn(move || std::io::copy(&mut reader, &mut file));
         Self { child }
     }
+
+    /// Starts `command`; what it prints goes into the pipe that is answered.
+    pub(crate) fn start_into_pipe(mut command: Command) -> (Self, PipeReader) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
+        (Self { child: start(command) }, reader)
+    }
+
     /// The process id.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)

@@ -1,6 +1,7 @@
 //! A running Paystream.
 
 use std::collections::HashMap;
+use std::io::PipeReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::sync::Mutex;
@@ -157,15 +158,47 @@ impl Paystream {
 
     /// Starts the process and does not wait.
     pub(crate) fn launch(&mut self) {
+        let command = self.command();
+        self.process = Some(match self.disk {
+            Disk::LimitedFiles => Running::start_piped(command, &self.log),
+            _ => Running::start(command, &self.log),
+        });
+    }
+
+    /// Starts the process, with what it prints going into the pipe that is answered.
+    pub(crate) fn launch_into_pipe(&mut self) -> PipeReader {
+        let (process, reader) = Running::start_into_pipe(self.command());
+        self.process = Some(process);
+        reader
+    }
+
+    fn command(&self) -> Command {
         assert!(self.process.is_none(), "it runs already");
         std::fs::create_dir_all(self.data_folder()).unwrap();
         let mut command = self.starter();
         command.args(self.arguments);
         self.equip(&mut command);
-        self.process = Some(match self.disk {
-            Disk::LimitedFiles => Running::start_piped(command, &self.log),
-            _ => Running::start(command, &self.log),
-        });
+        command
+    }
+
+    /// Starts it again with one more variable, for this start only, and waits until it may take traffic.
+    pub(crate) async fn restart_with(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self.restart().await;
+        self.environment.pop();
+    }
+
+    /// Starts it again with other arguments, from now on, and waits until it may take traffic.
+    pub(crate) async fn restart_as(&mut self, arguments: &'static [&'static str]) {
+        self.arguments = arguments;
+        self.restart().await;
+    }
+
+    /// Waits for it to end by itself, which it must; answers how.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let status = self.until_ended(START_LIMIT).await;
+        self.process = None;
+        status.unwrap_or_else(|| panic!("it runs on:\n{}", tail(&self.log)))
     }
 
     fn starter(&self) -> Command {

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use command_api::NoticeVerdict;
-use command_api::process_managers::{AttemptTodo, TodoChange, TodoError, TodoItem};
+use command_api::process_managers::{DueOrder, Looked, OrderTodo, TodoError, Touched};
+use command_api::{NoticeVerdict, Unverified};
 use domain::{Currency, Money, OrderId, SelectionId};
 use event_store::{AppendError, Appended, EventStore, ExpectedRevision, LogReader, NewEvent, Position, ReadError, RecordedEvent, StreamId};
 use followers::Checkpoint;
 use futures_util::FutureExt;
 use gateway::{
-    Closed, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, PrecreateRequest, Precreated, RawNotification,
-    Receipt, TradeState,
+    Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, PaymentForm, PrecreateRequest,
+    Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 use projections::{SelectionRow, StoreError, ViewStore};
 use storefront::order_ids::{OrderIdError, OrderIdSource};
@@ -86,7 +86,7 @@ impl EventStore for FaultyLog {
                 let head = self.inner.head().await.unwrap_or_default().as_i64();
                 let positions = (head + 1..).take(events.len()).filter_map(Position::new).collect();
                 let last_revision = expected.first_revision() + events.len() as u64 - 1;
-                Ok(Appended { last_revision, positions, recorded_at: DateTime::UNIX_EPOCH })
+                Ok(Appended { last_revision, positions, recorded_at: DateTime::UNIX_EPOCH, is_repeat: false })
             }
             LogFault::Forgets => self.inner.append(stream_id, expected, events).await,
             LogFault::IgnoresRevision => {
@@ -153,6 +153,18 @@ impl Gateway for FaultyChannel {
         self.inner.close(out_trade_no).await
     }
 
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.inner.refund(request).await
+    }
+
+    async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        self.inner.query_refund(out_trade_no, refund_no).await
+    }
+
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
+        self.inner.form(request)
+    }
+
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
         match self.fault {
             ChannelFault::HidesAmount => {
@@ -211,9 +223,9 @@ fn success_before_the_append_is_found() {
         take_notice: Arc::new(|commands, raw, correlation_id| {
             Box::pin(async move {
                 if Content::verified(&raw).is_err() {
-                    return commands.take_alipay_notice(raw, correlation_id).await;
+                    return commands.take_alipay_notice(raw, Unverified::Keep, correlation_id).await;
                 }
-                drop(commands.take_alipay_notice(raw, correlation_id).now_or_never());
+                drop(commands.take_alipay_notice(raw, Unverified::Keep, correlation_id).now_or_never());
                 Ok((NoticeVerdict::Recorded, NotificationReply { status: 200, content_type: "text/plain", body: SUCCESS }))
             })
         }),
@@ -255,20 +267,24 @@ fn a_number_that_is_given_out_twice_is_found() {
 }
 
 /// A to-do list that loses what it is told.
-struct ForgetfulTodo(Arc<dyn AttemptTodo>);
+struct ForgetfulTodo(Arc<dyn OrderTodo>);
 
 #[async_trait]
-impl AttemptTodo for ForgetfulTodo {
+impl OrderTodo for ForgetfulTodo {
     async fn checkpoint(&self) -> Result<Checkpoint, TodoError> {
         self.0.checkpoint().await
     }
 
-    async fn advance(&self, from: Checkpoint, to: Position, _: &[TodoChange]) -> Result<(), TodoError> {
+    async fn advance(&self, from: Checkpoint, to: Position, _: &[Touched]) -> Result<(), TodoError> {
         self.0.advance(from, to, &[]).await
     }
 
-    async fn due(&self, until: DateTime<Utc>, limit: u32) -> Result<Vec<TodoItem>, TodoError> {
-        self.0.due(until, limit).await
+    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueOrder>, TodoError> {
+        self.0.due(now, limit).await
+    }
+
+    async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError> {
+        self.0.looked(looked).await
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chassis::clock::{Clock, ManualClock};
 use chassis::ids::{IdSource, SeededIds};
 use chrono::TimeDelta;
-use command_api::process_managers::{AttemptPatience, AttemptTodo, MemoryAttemptTodo, UnfinishedAttempts};
-use command_api::{Channels, CommandConfig, Commands, ConfiguredChannel, MemoryInbox, NoticeInbox, Ports};
+use command_api::process_managers::{AttemptPatience, MemoryOrderTodo, OrderTodo, OrderUpkeep};
+use command_api::{Channels, CommandConfig, Commands, ConfiguredChannel, MemoryInbox, NoticeInbox, Ports, Unverified};
 use domain::Channel;
 use domain::ids::SnowflakeSequence;
 use event_store::{EventStore, LogReader, MemoryEventStore};
-use followers::{FeedFollower, Follower, LogFeed};
+use followers::{FeedFollower, Follower, Leases, LogFeed, MemoryLeases};
 use gateway::Gateway;
 use projections::{CourseSelections, MemoryViews, Orders, PayRecords, Projection, Projector, SelectionRow, ViewStore};
 use storefront::catalogue::{Catalogue, MemoryCatalogue};
@@ -19,7 +19,8 @@ use storefront::order_ids::{OrderIdSource, UnleasedIds};
 use crate::broken::Witness;
 use crate::chance::Chance;
 use crate::ports::{
-    Alipay, AlipayAdapter, CODE_LIFE, SimulatedCatalogue, SimulatedInbox, SimulatedLog, SimulatedNumbers, SimulatedTodo, SimulatedView,
+    Alipay, AlipayAdapter, CODE_LIFE, SimulatedCatalogue, SimulatedInbox, SimulatedLeases, SimulatedLog, SimulatedNumbers, SimulatedTodo,
+    SimulatedView,
 };
 use crate::weather::Weather;
 use crate::wishes::TakeNotice;
@@ -42,7 +43,7 @@ pub(crate) struct Seams {
     pub(crate) log: Seam<dyn EventStore>,
     pub(crate) channel: ChannelSeam,
     pub(crate) numbers: Seam<dyn OrderIdSource>,
-    pub(crate) todo: Seam<dyn AttemptTodo>,
+    pub(crate) todo: Seam<dyn OrderTodo>,
     pub(crate) selections: Seam<dyn ViewStore<SelectionRow>>,
     pub(crate) take_notice: Arc<TakeNotice>,
 }
@@ -56,7 +57,7 @@ impl Default for Seams {
             todo: Box::new(|todo| todo),
             selections: Box::new(|selections| selections),
             take_notice: Arc::new(|commands, raw, correlation_id| {
-                Box::pin(async move { commands.take_alipay_notice(raw, correlation_id).await })
+                Box::pin(async move { commands.take_alipay_notice(raw, Unverified::Keep, correlation_id).await })
             }),
         }
     }
@@ -77,7 +78,8 @@ pub(crate) struct Stores {
     pub(crate) views: MemoryViews,
     pub(crate) catalogue: Arc<MemoryCatalogue>,
     pub(crate) inbox: Arc<MemoryInbox>,
-    todo: Arc<dyn AttemptTodo>,
+    todo: Arc<dyn OrderTodo>,
+    leases: Arc<dyn Leases>,
     selections: Arc<dyn ViewStore<SelectionRow>>,
     numbers: Vec<Arc<dyn OrderIdSource>>,
     pub(crate) seams: Seams,
@@ -97,7 +99,8 @@ impl Stores {
         Self {
             ids: Arc::new(SeededIds::new(seed, clock.clone())),
             alipay: Arc::new(Alipay::new(clock.clone())),
-            todo: (seams.todo)(Arc::new(MemoryAttemptTodo::default())),
+            todo: (seams.todo)(Arc::new(MemoryOrderTodo::default())),
+            leases: Arc::new(MemoryLeases::default()),
             selections: (seams.selections)(Arc::new(views.course_selections.clone())),
             log: Arc::new(log),
             witness: Arc::default(),
@@ -157,7 +160,7 @@ impl Stores {
 pub(crate) struct Process {
     pub(crate) commands: Commands,
     pub(crate) followers: Vec<Arc<dyn Follower>>,
-    pub(crate) manager: Arc<UnfinishedAttempts>,
+    pub(crate) manager: Arc<OrderUpkeep>,
 }
 
 impl Process {
@@ -167,8 +170,10 @@ impl Process {
         let log: Arc<dyn LogReader> = stores.log.clone();
         let commands = Commands::new(ports, CommandConfig { order_life: ORDER_LIFE });
         let todo = SimulatedTodo::new(Arc::clone(&stores.todo), stores.chance.clone(), stores.weather.clone());
-        let feed = LogFeed::new(log, UnfinishedAttempts::EVENTS);
-        let manager = UnfinishedAttempts::new(commands.clone(), Arc::new(feed), Arc::new(todo), AttemptPatience(PATIENCE));
+        let leases = SimulatedLeases::new(Arc::clone(&stores.leases), stores.chance.clone(), stores.weather.clone());
+        let feed = Arc::new(LogFeed::new(log, OrderUpkeep::events()));
+        let (todo, leases, holder) = (Arc::new(todo), Arc::new(leases), format!("process-{slot}"));
+        let manager = OrderUpkeep::new(commands.clone(), feed, todo, leases, holder, AttemptPatience(PATIENCE));
         let followers = vec![
             stores.follower::<Orders>(Arc::new(stores.views.orders.clone())),
             stores.follower::<PayRecords>(Arc::new(stores.views.pay_records.clone())),

@@ -36,6 +36,8 @@ pub(super) const TEXTS: &[Text] = &[
         "It is not complete or not of this shop. Please fetch the code again from your order.",
         "链接不完整或不属于本商店，请从订单重新获取二维码。",
     ),
+    Text::new("outcome.no_page.title", "There is no such page", "页面不存在"),
+    Text::new("outcome.no_page.words", "Please look whether the address is complete.", "请检查地址是否完整。"),
     Text::new("outcome.unavailable.title", "Not possible at the moment", "暂时无法处理"),
     Text::new("outcome.unavailable.words", "Please try again in a moment.", "请稍后重试。"),
 ];

@@ -15,11 +15,18 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the handlers of the served router share with the test.
-#[derive(Default)]
 struct Handlers {
     arrived: Notify,
     go_on: Notify,
     was_cut: AtomicBool,
+    /// One for each body that is being read.
+    reading: Semaphore,
+}
+
+impl Handlers {
+    fn new() -> Self {
+        Self { arrived: Notify::new(), go_on: Notify::new(), was_cut: AtomicBool::new(false), reading: Semaphore::new(0) }
+    }
 }
 
 struct Server {
@@ -49,6 +56,12 @@ async fn slow(handlers: Arc<Handlers>) -> &'static str {
     "finished"
 }
 
+async fn read(handlers: Arc<Handlers>, body: Body) -> &'static str {
+    handlers.reading.add_permits(1);
+    axum::body::to_bytes(body, 1_000).await.unwrap();
+    slow(handlers).await
+}
+
 fn events() -> Response {
     let one_and_no_more =
         futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from("data: 1\n\n"))]).chain(futures_util::stream::pending());
@@ -58,13 +71,14 @@ fn events() -> Response {
 async fn start(drain_limit: Duration) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (shutdown, handlers) = (Shutdown::new(), Arc::new(Handlers::default()));
-    let for_slow = Arc::clone(&handlers);
+    let (shutdown, handlers) = (Shutdown::new(), Arc::new(Handlers::new()));
+    let (for_slow, for_read) = (Arc::clone(&handlers), Arc::clone(&handlers));
     let router = Router::new()
         .route("/peer", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }))
         .route("/word", get(|Extension(word): Extension<Shutdown>| async move { word.is_triggered().to_string() }))
         .route("/events", get(|| async { events() }))
         .route("/refuse", post(|| async { StatusCode::PAYLOAD_TOO_LARGE }))
+        .route("/read", post(move |body: Body| read(for_read, body)))
         .route("/slow", get(move || slow(for_slow)));
     let served = tokio::spawn(serve(listener, router, shutdown.clone(), drain_limit));
     Server { address, shutdown, handlers, served }
@@ -135,6 +149,38 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     server.shutdown.trigger();
     assert_eq!(tokio::time::timeout(PATIENCE / 2, server.served).await.expect("the server ends").unwrap(), 0);
     assert_eq!((rest(used).await, rest(fresh).await), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn a_half_sent_request_is_not_waited_for() {
+    let server = start(PATIENCE).await;
+    let head = server.send("POST /read HTTP/1.1\r\nhost").await;
+    let body = server.send("POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let mut second = server.get("/peer").await;
+    read_until(&mut second, "127.0.0.1").await;
+    second.write_all(b"POST /read HTTP/1.1\r\nho").await.unwrap();
+    let mut begun = server.get("/peer").await;
+    read_until(&mut begun, "127.0.0.1").await;
+    begun.write_all(b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
+    server.handlers.reading.acquire_many(2).await.unwrap().forget();
+    server.shutdown.trigger();
+    assert_eq!(tokio::time::timeout(PATIENCE / 2, server.served).await.expect("the server ends").unwrap(), 0);
+    for stream in [head, body, second, begun] {
+        assert_eq!(rest(stream).await, "");
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_request_that_comes_at_once_is_waited_for() {
+    let server = start(PATIENCE).await;
+    let mut sending = server.send("POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nhalf").await;
+    server.handlers.reading.acquire().await.unwrap().forget();
+    server.shutdown.trigger();
+    sending.write_all(b"half").await.unwrap();
+    server.handlers.arrived.notified().await;
+    server.handlers.go_on.notify_one();
+    assert!(rest(sending).await.ends_with("finished"));
+    assert_eq!(server.served.await.unwrap(), 0);
 }
 
 #[tokio::test]

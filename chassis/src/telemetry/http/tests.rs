@@ -50,6 +50,8 @@ fn router() -> Router {
     let ids: Arc<dyn IdSource> = Arc::new(SeededIds::new(1, Arc::new(ManualClock::new(DateTime::UNIX_EPOCH))));
     Router::new()
         .route("/pay/{token}", get(|correlation: Correlation| async move { correlation.0.to_string() }))
+        .route("/orders/{order_id}", get(|| async {}))
+        .route("/pay-records/{pay_no}/sync", get(|| async { tell_order(&"7231") }))
         .route("/broken", get(|| async { Problem::new(Code::Internal) }))
         .route("/away", get(|| async { Problem::new(Code::Busy) }))
         .route("/healthz", get(|| async {}))
@@ -94,6 +96,28 @@ async fn the_text_form_tells_the_same() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn the_numbers_that_the_path_names_are_told_in_both_forms() {
+    for (path, order_id, pay_no) in [
+        ("/orders/7231", Some("7231"), None),
+        ("/pay-records/723101/sync", Some("7231"), Some("723101")),
+        ("/orders/path-secret", None, None),
+        ("/broken", None, None),
+    ] {
+        let (_, text) = logged(LogFormat::Json, "GET", path).await;
+        let line: Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert_eq!((line["span"]["order.id"].as_str(), line["span"]["pay.no"].as_str()), (order_id, pay_no), "{text}");
+        let (_, text) = logged(LogFormat::Text, "GET", path).await;
+        for (field, value) in [("order.id", order_id), ("pay.no", pay_no)] {
+            match value {
+                Some(value) => assert!(text.contains(&format!("{field}={value}")), "{text}"),
+                None => assert!(!text.contains(field), "{text}"),
+            }
+        }
+        assert!(!text.contains("secret"), "{text}");
+    }
 }
 
 #[tokio::test]

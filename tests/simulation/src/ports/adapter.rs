@@ -6,11 +6,11 @@ use domain::{Channel, PayNo};
 use event_store::{LogReader, MemoryEventStore};
 use futures_util::FutureExt;
 use gateway::{
-    Closed, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation, PrecreateRequest, Precreated,
-    RawNotification, Receipt, TradeState,
+    Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation, PaymentForm,
+    PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 
-use super::alipay::{Alipay, OTHER_CONTENT};
+use super::alipay::{Alipay, OTHER_AMOUNT, OTHER_CONTENT};
 use super::{Content, MOST_POLLS, SimulatedFault};
 use crate::broken::{Broken, Witness};
 use crate::chance::Chance;
@@ -32,17 +32,28 @@ const CHANNEL: Channel = Channel::AlipayQr;
 impl AlipayAdapter {
     /// No number goes to the channel before the intent is on the log.
     fn intent_stands(&self, operation: Operation, out_trade_no: &str) {
-        let issued = out_trade_no.parse::<PayNo>().ok().is_some_and(|pay_no| {
-            let stream_id = command_api::streams::order(pay_no.order_id());
-            let events = self.log.read_stream(&stream_id, 0, usize::MAX).now_or_never();
-            let number = format!("\"pay_no\":\"{out_trade_no}\"");
-            let is_intent = |event: &event_store::RecordedEvent| event.event_type == "PayRecordIssued" && event.data.contains(&number);
-            matches!(events, Some(Ok(events)) if events.iter().any(is_intent))
-        });
-        if !issued {
+        if !self.stands(out_trade_no, "PayRecordIssued", &format!("\"pay_no\":\"{out_trade_no}\"")) {
             let detail = format!("{operation} of {out_trade_no}");
             self.witness.report(Broken::new("an attempt's intent stands on the log before the channel is asked", detail));
         }
+    }
+
+    /// No number of a refund goes to the channel before the intent is on the log.
+    fn refund_stands(&self, operation: Operation, out_trade_no: &str, refund_no: &str) {
+        if !self.stands(out_trade_no, "RefundRequested", &format!("\"refund_no\":\"{refund_no}\"")) {
+            let detail = format!("{operation} {refund_no} of {out_trade_no}");
+            self.witness.report(Broken::new("a refund's intent stands on the log before the channel is asked", detail));
+        }
+    }
+
+    /// Whether the order of `out_trade_no` has an event of this type that holds this text.
+    fn stands(&self, out_trade_no: &str, event_type: &str, text: &str) -> bool {
+        out_trade_no.parse::<PayNo>().ok().is_some_and(|pay_no| {
+            let stream_id = command_api::streams::order(pay_no.order_id());
+            let events = self.log.read_stream(&stream_id, 0, usize::MAX).now_or_never();
+            let is_intent = |event: &event_store::RecordedEvent| event.event_type == event_type && event.data.contains(text);
+            matches!(events, Some(Ok(events)) if events.iter().any(is_intent))
+        })
     }
 
     async fn unanswered(&self, operation: Operation) -> GatewayError {
@@ -102,6 +113,46 @@ impl Gateway for AlipayAdapter {
         let closed = self.alipay.close(out_trade_no);
         self.chance.pause(MOST_POLLS).await;
         Ok(closed)
+    }
+
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.refund_stands(Operation::Refund, &request.out_trade_no, &request.refund_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            match self.chance.below(3) {
+                0 => drop(self.alipay.refund(request)),
+                1 => self.alipay.delay_refund(request),
+                _ => {}
+            }
+            return Err(self.unanswered(Operation::Refund).await);
+        }
+        let state = self.alipay.refund(request);
+        self.chance.pause(MOST_POLLS).await;
+        if matches!(&state, RefundState::NeedsOperator { code } if code == OTHER_AMOUNT) {
+            self.witness.report(Broken::new("a refund's number goes to the channel with one amount only", request.refund_no.clone()));
+        }
+        Ok(state)
+    }
+
+    async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        self.refund_stands(Operation::QueryRefund, out_trade_no, refund_no);
+        self.chance.pause(MOST_POLLS).await;
+        if self.weather.strikes(Place::Channel) {
+            return Err(self.unanswered(Operation::QueryRefund).await);
+        }
+        let state = self.alipay.query_refund(out_trade_no, refund_no);
+        self.chance.pause(MOST_POLLS).await;
+        Ok(state)
+    }
+
+    fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
+        self.intent_stands(Operation::Form, &request.out_trade_no);
+        if self.alipay.form(request) == Err(OTHER_CONTENT) {
+            let detail = request.out_trade_no.clone();
+            self.witness.report(Broken::new("a number goes to the channel with one content only", detail));
+        }
+        let action = format!("https://page.channel.example/{}", request.out_trade_no);
+        Ok(PaymentForm { action, fields: vec![("biz_content".to_owned(), "{}".to_owned())] })
     }
 
     fn read_notification(&self, raw: &RawNotification, _: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {

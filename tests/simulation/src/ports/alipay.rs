@@ -1,10 +1,15 @@
+mod refunds;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chassis::clock::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Currency, Money};
-use gateway::{Capture, Closed, PrecreateRequest, TradeState};
+use gateway::{Capture, Closed, FormRequest, PrecreateRequest, TradeState};
+
+pub(super) use refunds::OTHER_AMOUNT;
+use refunds::Refunds;
 
 use super::{Content, Notice, NoticeKind, TradeWord};
 
@@ -20,6 +25,7 @@ struct State {
     now: DateTime<Utc>,
     trades: BTreeMap<String, Trade>,
     captures: BTreeMap<String, Captured>,
+    refunds: Refunds,
     owed: Vec<Notice>,
     numbers: u64,
     on_their_way: Vec<PrecreateRequest>,
@@ -109,6 +115,29 @@ impl State {
             }
         }
         Ok(format!("https://qr.channel.example/{}", request.out_trade_no))
+    }
+
+    /// The merchant signed a form. The channel hears of it only when a browser comes with it, until when it is as a code
+    /// that nobody has scanned.
+    fn form(&mut self, request: &FormRequest) -> Result<(), &'static str> {
+        let request = PrecreateRequest {
+            out_trade_no: request.out_trade_no.clone(),
+            amount: request.amount,
+            subject: request.subject.clone(),
+            product_code: request.product_code.clone(),
+            time_expire: request.time_expire,
+            notify_url: request.notify_url.clone(),
+        };
+        match self.trades.get(&request.out_trade_no) {
+            Some(trade) if trade.request != request => Err(OTHER_CONTENT),
+            Some(_) => Ok(()),
+            None => {
+                let scannable_until = request.time_expire;
+                let trade = Trade { request: request.clone(), scannable_until, status: Status::Coded, is_deaf: false };
+                self.trades.insert(request.out_trade_no, trade);
+                Ok(())
+            }
+        }
     }
 
     /// What its time has ended is closed.
@@ -274,6 +303,7 @@ impl Alipay {
             // Nobody waits for the answer.
             let _ = state.precreate(&request);
         }
+        state.refunds_arrive();
     }
 
     pub(super) fn precreate(&self, request: &PrecreateRequest) -> Result<String, &'static str> {
@@ -283,6 +313,11 @@ impl Alipay {
     /// Takes a request that reaches the channel only later.
     pub(super) fn delay(&self, request: &PrecreateRequest) {
         self.state().on_their_way.push(request.clone());
+    }
+
+    /// A form is signed for a number; whether it says what the earlier ones of the number said.
+    pub(super) fn form(&self, request: &FormRequest) -> Result<(), &'static str> {
+        self.state().form(request)
     }
 
     pub(super) fn query(&self, out_trade_no: &str) -> TradeState {
@@ -295,7 +330,9 @@ impl Alipay {
             Status::Paid { trade_no } => match state.captures.get(trade_no) {
                 Some(Captured { amount_minor, paid_at, .. }) => {
                     let amount = Money::new(*amount_minor, Currency::Cny).unwrap_or_else(|_| Money::zero(Currency::Cny));
-                    TradeState::Paid(Capture { trade_no: trade_no.clone(), amount, paid_at: Some(*paid_at), is_final: false })
+                    let is_whole = state.refunds.sum(trade_no) == *amount_minor;
+                    let capture = Capture { trade_no: trade_no.clone(), amount, paid_at: Some(*paid_at), is_final: is_whole };
+                    if is_whole { TradeState::ClosedRefunded(capture) } else { TradeState::Paid(capture) }
                 }
                 None => TradeState::Unrecognised("PAID_WITHOUT_MONEY".to_owned()),
             },

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use command_api::process_managers::{AttemptTodo, TodoChange, TodoError, TodoItem};
+use command_api::process_managers::{DueOrder, Looked, OrderTodo, TodoError, Touched};
 use command_api::{KeptNotice, NoticeInbox};
 use database::DatabaseError;
 use domain::{OrderId, ProductId, SelectionId};
 use event_store::Position;
-use followers::Checkpoint;
+use followers::{Checkpoint, LeaseError, Leases};
 use projections::{StoreError, ViewStore};
 use storefront::StorefrontError;
 use storefront::catalogue::{Catalogue, Product, ProductDraft, ProductFilter, PutProductError};
@@ -68,9 +68,14 @@ port!(
     dyn OrderIdSource
 );
 port!(
-    /// The to-do list of attempts.
+    /// The to-do list of orders.
     SimulatedTodo,
-    dyn AttemptTodo
+    dyn OrderTodo
+);
+port!(
+    /// Who does what one process at a time should do.
+    SimulatedLeases,
+    dyn Leases
 );
 
 #[async_trait]
@@ -118,21 +123,42 @@ impl OrderIdSource for SimulatedNumbers {
 }
 
 #[async_trait]
-impl AttemptTodo for SimulatedTodo {
+impl OrderTodo for SimulatedTodo {
     async fn checkpoint(&self) -> Result<Checkpoint, TodoError> {
         self.door.enter().await?;
         self.inner.checkpoint().await
     }
 
-    async fn advance(&self, from: Checkpoint, to: Position, changes: &[TodoChange]) -> Result<(), TodoError> {
+    async fn advance(&self, from: Checkpoint, to: Position, touched: &[Touched]) -> Result<(), TodoError> {
         self.door.enter().await?;
-        self.inner.advance(from, to, changes).await?;
+        self.inner.advance(from, to, touched).await?;
         Ok(self.door.leave().await?)
     }
 
-    async fn due(&self, until: DateTime<Utc>, limit: u32) -> Result<Vec<TodoItem>, TodoError> {
+    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueOrder>, TodoError> {
         self.door.enter().await?;
-        self.inner.due(until, limit).await
+        self.inner.due(now, limit).await
+    }
+
+    async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError> {
+        self.door.enter().await?;
+        self.inner.looked(looked).await?;
+        Ok(self.door.leave().await?)
+    }
+}
+
+#[async_trait]
+impl Leases for SimulatedLeases {
+    async fn try_acquire(&self, name: &str, holder: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<bool, LeaseError> {
+        self.door.enter().await?;
+        let is_ours = self.inner.try_acquire(name, holder, now, until).await?;
+        self.door.leave().await?;
+        Ok(is_ours)
+    }
+
+    async fn release(&self, name: &str, holder: &str) -> Result<(), LeaseError> {
+        self.door.enter().await?;
+        self.inner.release(name, holder).await
     }
 }
 
