@@ -79,6 +79,12 @@ impl Channel {
         }
     }
 
+    /// Whether a browser brings a signed form to the channel's own page. Nothing is asked of such a channel when an attempt
+    /// begins, and it knows nothing of the attempt before the browser has come.
+    pub fn takes_form(self) -> bool {
+        matches!(self, Self::AlipayPage | Self::AlipayWap)
+    }
+
     /// Reads the contract's word; `None` for any other.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|channel| channel.as_str() == word)

@@ -231,6 +231,11 @@ word_id!(
     "product id"
 );
 word_id!(
+    /// A buyer's coupon.
+    CouponId,
+    "coupon id"
+);
+word_id!(
     /// One variant of a product that has stock of its own.
     SkuId,
     "sku id"

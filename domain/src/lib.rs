@@ -14,10 +14,11 @@ pub mod published;
 #[cfg(test)]
 mod scenario;
 mod schema;
+pub mod stock;
 pub mod stored;
 pub mod unknown_capture;
 
 pub use channel::Channel;
 pub use decider::Decider;
-pub use ids::{BuyerId, OrderId, PayNo, ProductId, RefundNo, SelectionId, SkuId};
+pub use ids::{BuyerId, CouponId, OrderId, PayNo, ProductId, RefundNo, SelectionId, SkuId};
 pub use money::{Currency, MinorUnits, Money};

@@ -159,6 +159,14 @@ impl Money {
         self.amount_minor == 0
     }
 
+    /// The difference. Errors: `CurrencyMismatch`, `Negative`.
+    pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::CurrencyMismatch);
+        }
+        Self::new(self.amount_minor - other.amount_minor, self.currency)
+    }
+
     /// The decimal text of the major unit, always with two places (`"0.01"`).
     pub fn major_text(self) -> String {
         format!("{}.{:02}", self.amount_minor / 100, self.amount_minor % 100)

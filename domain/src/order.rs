@@ -14,9 +14,9 @@ mod tests;
 pub use attempt::wallet_subject;
 pub use commands::{Attempt, EndCause, OrderCommand, OrderRejection, RefundCommand, RefundOutcome};
 pub use events::{
-    Client, IdempotencyKeyRecorded, OrderAbandoned, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderEvent, OrderExpired,
-    OrderPaid, OrderRevived, OrderSource, OrderType, RefundAccepted, RefundCause, RefundFailed, RefundNeedsOperator, RefundObserved,
-    RefundRequested, RefundRetried, RefundSettled, RefundSucceeded, SurplusResolved,
+    AppliedCoupon, Client, IdempotencyKeyRecorded, OrderAbandoned, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderEvent,
+    OrderExpired, OrderPaid, OrderRevived, OrderSource, OrderType, RefundAccepted, RefundCause, RefundFailed, RefundNeedsOperator,
+    RefundObserved, RefundRequested, RefundRetried, RefundSettled, RefundSucceeded, SurplusResolved,
 };
 pub use refund::{Refund, RefundStatus};
 pub use state::{KeyUse, Order, OrderStatus, PaymentStatus};

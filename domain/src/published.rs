@@ -11,6 +11,7 @@ use crate::pay_record::{
     LatePaymentReceived, PayRecordClosed, PayRecordClosing, PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared,
     PaymentConfirmed, SurplusPaymentReceived,
 };
+use crate::stock::{StockAdjusted, StockReceived, StockReleased, StockReserved, StockSold};
 use crate::unknown_capture::UnknownCaptureReceived;
 
 /// One published event.
@@ -56,6 +57,11 @@ pub fn events() -> Vec<PublishedEvent> {
         published::<SurplusPaymentReceived>("SurplusPaymentReceived", "pay_record"),
         published::<LatePaymentReceived>("LatePaymentReceived", "pay_record"),
         published::<UnknownCaptureReceived>("UnknownCaptureReceived", "unknown_capture"),
+        published::<StockReceived>("StockReceived", "stock"),
+        published::<StockReserved>("StockReserved", "stock"),
+        published::<StockReleased>("StockReleased", "stock"),
+        published::<StockSold>("StockSold", "stock"),
+        published::<StockAdjusted>("StockAdjusted", "stock"),
         published::<CourseSelected>("CourseSelected", "course_selection"),
     ]
 }

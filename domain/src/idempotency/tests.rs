@@ -25,6 +25,9 @@ fn order(number: &str) -> Intent {
         amount: MinorUnits::new(0).unwrap(),
         currency: Currency::Cny,
         client: Client::Web,
+        coupon: None,
+        stock: vec![],
+        hold_s: None,
     })
 }
 

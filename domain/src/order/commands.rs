@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events::OrderDraft;
 use crate::channel::Channel;
-use crate::ids::{PayNo, RefundNo};
+use crate::ids::{OrderId, PayNo, RefundNo};
 use crate::money::Money;
 use crate::pay_record::{Capture, ClosingProof, PayRecordRejection};
 
@@ -18,6 +18,11 @@ pub enum OrderCommand {
         now: DateTime<Utc>,
         /// Until when it can be paid.
         expires_at: DateTime<Utc>,
+    },
+    /// Decide that an order which was never made never will be.
+    Abandon {
+        /// Its number.
+        order_id: OrderId,
     },
     /// Begin to pay through a channel, or find the attempt that is on its way.
     Attempt(Attempt),

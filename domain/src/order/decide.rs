@@ -1,14 +1,14 @@
 use chrono::{DateTime, Utc};
 
 use super::commands::{OrderCommand, OrderRejection};
-use super::events::{OrderCreated, OrderDraft, OrderEvent, OrderPaid, OrderRevived, RefundCause};
+use super::events::{OrderAbandoned, OrderCreated, OrderDraft, OrderEvent, OrderPaid, OrderRevived, RefundCause};
 use super::refund::{self, Payment};
 use super::state::{Order, OrderStatus};
 use super::stream::OrderStreamEvent;
 use super::{attempt, ending};
 use crate::channel::Channel;
 use crate::decider::Decider;
-use crate::ids::{PayNo, RefundNo};
+use crate::ids::{OrderId, PayNo, RefundNo};
 use crate::money::Money;
 use crate::pay_record::{
     Capture, CaptureSource, KnownCapture, OrderStage, PaidOrder, PayRecord, PayRecordCommand, PayRecordEvent, PayRecordIssued,
@@ -22,12 +22,14 @@ impl Decider for Order {
     type Rejection = OrderRejection;
 
     fn decide(state: &Self, command: OrderCommand) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
-        if let OrderCommand::Create { draft, now, expires_at } = command {
-            return create(state, draft, now, expires_at);
+        match command {
+            OrderCommand::Create { draft, now, expires_at } => return create(state, draft, now, expires_at),
+            OrderCommand::Abandon { order_id } => return abandon(state, order_id),
+            _ => {}
         }
         let created = state.created.as_ref().ok_or(OrderRejection::Unknown)?;
         match command {
-            OrderCommand::Create { .. } => Err(OrderRejection::AlreadyCreated),
+            OrderCommand::Create { .. } | OrderCommand::Abandon { .. } => Err(OrderRejection::AlreadyCreated),
             OrderCommand::Attempt(wish) => attempt::attempt(state, created, &wish),
             OrderCommand::Reattempt { pay_no, attempt } => attempt::reattempt(state, created, pay_no, &attempt),
             OrderCommand::RecordPrepared { pay_no, code_url, code_expires_at } => {
@@ -79,7 +81,9 @@ fn create(
         .items
         .iter()
         .try_fold(Money::zero(currency), |sum, item| sum.checked_add(item.unit_price_amount.of(currency).checked_mul(item.quantity)?));
-    if sum.map_err(|_| OrderRejection::WrongSum)?.minor_units() != draft.amount {
+    let discount = draft.coupon.as_ref().map_or(Money::zero(currency), |coupon| coupon.discount_amount.of(currency));
+    let owed = sum.and_then(|sum| sum.checked_sub(discount)).map_err(|_| OrderRejection::WrongSum)?;
+    if owed.minor_units() != draft.amount {
         return Err(OrderRejection::WrongSum);
     }
     let created = OrderCreated { draft, created_at: now, expires_at };
@@ -88,6 +92,15 @@ fn create(
         events.extend(nothing_to_pay(&created, now)?);
     }
     Ok(events)
+}
+
+/// Whichever comes first, this or the order, decides whether what is held for it is let go.
+fn abandon(order: &Order, order_id: OrderId) -> Result<Vec<OrderStreamEvent>, OrderRejection> {
+    match order.status {
+        OrderStatus::Uncreated => Ok(vec![OrderStreamEvent::Order(OrderAbandoned { order_id }.into())]),
+        OrderStatus::Abandoned => Ok(vec![]),
+        _ => Err(OrderRejection::AlreadyCreated),
+    }
 }
 
 /// An order that owes nothing is confirmed as it is made, by an attempt that asks no channel.

@@ -2,9 +2,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
-use crate::ids::{BuyerId, InvalidId, OrderId, PayNo, RefundNo};
+use crate::ids::{BuyerId, CouponId, InvalidId, OrderId, PayNo, RefundNo};
 use crate::money::{Currency, MinorUnits};
 use crate::pay_record::OrderItem;
+use crate::stock::StockLine;
 use crate::stored::stored_events;
 
 stored_events! {
@@ -124,6 +125,15 @@ pub enum OrderSource {
     Business,
 }
 
+/// A coupon that is set against an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AppliedCoupon {
+    /// The coupon.
+    pub coupon_id: CouponId,
+    /// What it takes off, in smallest units of the order's currency.
+    pub discount_amount: MinorUnits,
+}
+
 /// What an order is to be, resolved whole (lines and prices) before anything is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OrderDraft {
@@ -153,6 +163,15 @@ pub struct OrderDraft {
     pub currency: Currency,
     /// Where the buyer sat.
     pub client: Client,
+    /// What a coupon takes off its lines' sum; absent where none is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<AppliedCoupon>,
+    /// What it holds in stock, lines of the same SKU summed up; absent where it holds nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stock: Vec<StockLine>,
+    /// For how many seconds it can be paid, where what it holds may be held only for less than usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_s: Option<u32>,
 }
 
 /// Something is owed.

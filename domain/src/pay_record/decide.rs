@@ -144,7 +144,10 @@ impl Decider for PayRecord {
                 _ => Err(PayRecordRejection::WrongState),
             },
             PayRecordCommand::RecordRefused { code } => match state.status {
-                PayRecordStatus::Preparing => Ok(vec![PayRecordFailed { pay_no, code }.into()]),
+                // A form that cannot be made was never given out.
+                PayRecordStatus::Preparing | PayRecordStatus::Pending if !state.was_shown() => {
+                    Ok(vec![PayRecordFailed { pay_no, code }.into()])
+                }
                 PayRecordStatus::Failed => Ok(vec![]),
                 _ => Err(PayRecordRejection::WrongState),
             },

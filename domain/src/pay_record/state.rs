@@ -4,6 +4,7 @@ use super::events::{CaptureSource, ClosedProof, ClosingCause, PayRecordEvent, Pa
 use crate::channel::Channel;
 use crate::ids::PayNo;
 use crate::money::Money;
+use crate::order::Order;
 
 /// How far a pay record has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,11 @@ pub enum PayRecordStatus {
 }
 
 impl PayRecordStatus {
+    /// How far a record of `channel` is when it is issued: where a browser brings a form there is nothing to prepare.
+    pub fn when_issued(channel: Channel) -> Self {
+        if channel.takes_form() { Self::Pending } else { Self::Preparing }
+    }
+
     /// The contract's word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -111,13 +117,21 @@ impl PayRecord {
         self.opened || self.code.is_some()
     }
 
-    /// Whether its code can be scanned at `now`; a record that was not prepared yet counts as usable.
+    /// Whether its code can be scanned, or its form given out, at `now`; a record that was not prepared yet counts as usable.
     pub fn code_is_usable(&self, now: DateTime<Utc>) -> bool {
-        self.code.as_ref().is_none_or(|(_, code_expires_at)| now < *code_expires_at)
+        let code_expires_at = self.code.as_ref().map(|(_, code_expires_at)| *code_expires_at);
+        code_expires_at.is_none_or(|until| now < until) && self.form_until().is_none_or(|until| now <= until)
     }
 
-    /// Until when a payment of it can be begun: the end of its code's life, and never after `time_expire`. A channel
-    /// that does not know the record after this has never seen its buyer and never will.
+    /// Until when its form may be given out: the channel takes no shorter time to pay. `None` where there is no form.
+    pub fn form_until(&self) -> Option<DateTime<Utc>> {
+        let issued = self.issued.as_ref().filter(|issued| issued.channel.takes_form())?;
+        issued.request.as_ref().map(|request| request.time_expire - Order::LEAST_TIME_TO_PAY)
+    }
+
+    /// Until when a payment of it can be begun: the end of its code's life, and never after `time_expire`, up to which a
+    /// form that was given out can be brought. A channel that does not know the record after this has never seen its buyer
+    /// and never will.
     pub fn begins_until(&self) -> Option<DateTime<Utc>> {
         let time_expire = self.issued.as_ref().and_then(|issued| issued.request.as_ref()).map(|request| request.time_expire);
         let code_expires_at = self.code.as_ref().map(|(_, code_expires_at)| *code_expires_at);
@@ -127,7 +141,7 @@ impl PayRecord {
     pub(super) fn evolved(mut self, event: &PayRecordEvent) -> Self {
         match event {
             PayRecordEvent::PayRecordIssued(event) => {
-                self.status = PayRecordStatus::Preparing;
+                self.status = PayRecordStatus::when_issued(event.channel);
                 self.issued = Some(Issued {
                     pay_no: event.pay_no,
                     channel: event.channel,

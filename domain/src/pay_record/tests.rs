@@ -213,6 +213,43 @@ fn a_code_is_usable_until_its_end_and_one_that_is_awaited_counts_as_usable() {
     assert!(!pending.state().code_is_usable(minute(10)));
 }
 
+fn on_a_page() -> PayRecordEvent {
+    PayRecordIssued { channel: Channel::AlipayPage, ..issued() }.into()
+}
+
+#[test]
+fn a_payment_on_the_channels_page_needs_no_preparing_and_ends_at_once_until_its_form_is_given_out() {
+    let unopened = given(&[on_a_page()]);
+    assert_eq!((unopened.state().status, unopened.state().was_shown()), (PayRecordStatus::Pending, false));
+    unopened.when(PayRecordCommand::BeginClosing { cause: ClosingCause::OrderExpired }).then([closed(ClosedProof::NeverShown)]);
+    unopened.when(PayRecordCommand::RecordRefused { code: "ACQ.INVALID_PARAMETER".to_owned() }).then([failed()]);
+    unopened.when(PayRecordCommand::Open { now: minute(1) }).then([opened()]);
+    let given_out = given(&[on_a_page(), opened()]);
+    given_out.when(PayRecordCommand::Open { now: minute(2) }).then_nothing();
+    given_out.when(PayRecordCommand::BeginClosing { cause: ClosingCause::OrderExpired }).then([PayRecordClosing {
+        pay_no: pay_no(),
+        cause: ClosingCause::OrderExpired,
+    }
+    .into()]);
+    let refused = PayRecordCommand::RecordRefused { code: "ACQ.INVALID_PARAMETER".to_owned() };
+    given_out.when(refused).then_rejected(PayRecordRejection::WrongState);
+}
+
+#[test]
+fn a_form_is_given_out_up_to_two_minutes_before_its_end_and_can_be_brought_up_to_it() {
+    for life in [vec![on_a_page()], vec![on_a_page(), opened()]] {
+        let record = given(&life);
+        assert!(record.state().code_is_usable(minute(28)));
+        assert!(!record.state().code_is_usable(minute(28) + TimeDelta::microseconds(1)));
+        assert_eq!(record.state().begins_until(), Some(minute(30)));
+    }
+    let given_out = given(&[on_a_page(), opened(), closing()]);
+    let absent = |minutes| PayRecordCommand::Close(ClosingProof::Absent { asked_at: minute(minutes) });
+    given_out.when(absent(34)).then_nothing();
+    given_out.when(absent(35)).then([closed(ClosedProof::AbsentAfterGrace)]);
+    assert_eq!(given(&[issued().into()]).state().form_until(), None);
+}
+
 #[test]
 fn a_payment_begins_before_the_codes_end_and_the_channels_expiry() {
     let until = |events: &[PayRecordEvent]| given(events).state().begins_until();

@@ -6,6 +6,7 @@ use domain::course_selection::CourseSelectionEvent;
 use domain::idempotency::{IdempotencyEvent, IdempotencyKeyClaimed, IdempotencyKeyFreed, IdempotencyKeyHeld, IdempotencyKeyRedirected};
 use domain::order::{IdempotencyKeyRecorded, OrderEvent, OrderStreamEvent};
 use domain::pay_record::PayRecordEvent;
+use domain::stock::StockEvent;
 use domain::stored::StoredFormError;
 use domain::unknown_capture::UnknownCaptureEvent;
 use serde_json::Value;
@@ -38,17 +39,18 @@ macro_rules! events_of {
 }
 
 /// The events of every kind of stream, read as that stream's reader does.
-pub(crate) const ALL: [Events; 5] = [
+pub(crate) const ALL: [Events; 6] = [
     events_of!(OrderEvent, OrderStreamEvent),
     events_of!(PayRecordEvent, OrderStreamEvent),
     events_of!(CourseSelectionEvent, CourseSelectionEvent),
     events_of!(IdempotencyEvent, IdempotencyEvent),
+    events_of!(StockEvent, StockEvent),
     events_of!(UnknownCaptureEvent, UnknownCaptureEvent),
 ];
 
 /// Every stored name with the number of today's shape and its reader.
 pub(crate) fn each() -> impl Iterator<Item = (&'static str, u16, &'static Events)> {
-    static ALL_EVENTS: [Events; 5] = ALL;
+    static ALL_EVENTS: [Events; 6] = ALL;
     ALL_EVENTS.iter().flat_map(|events| events.stored.iter().map(move |(name, version)| (*name, *version, events)))
 }
 

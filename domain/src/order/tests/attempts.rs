@@ -1,5 +1,5 @@
 use super::world::*;
-use crate::channel::Channel::{AlipayQr, WechatNative};
+use crate::channel::Channel::{AlipayPage, AlipayQr, WechatNative};
 use crate::order::*;
 use crate::pay_record::*;
 
@@ -37,6 +37,17 @@ fn choosing_another_channel_ends_the_first_as_far_as_it_was_shown() {
     given(&unshown).when(attempt(WechatNative, 2)).then([closed(1, ClosedProof::NeverShown), issued(2, WechatNative, 2)]);
     let opened = [created(), issued(1, AlipayQr, 1), opened(1, 1)];
     given(&opened).when(attempt(WechatNative, 2)).then([closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2)]);
+}
+
+#[test]
+fn a_page_that_was_never_opened_gives_way_and_one_whose_form_is_out_is_watched() {
+    let page = [created(), issued(1, AlipayPage, 1)];
+    given(&page).when(attempt(AlipayPage, EXPIRES - 2)).then_nothing();
+    given(&page).when(attempt(AlipayPage, EXPIRES - 1)).then_rejected(OrderRejection::Expiring);
+    given(&page).when(attempt(AlipayQr, 2)).then([closed(1, ClosedProof::NeverShown), issued(2, AlipayQr, 2)]);
+    given(&page).when(open(1, EXPIRES - 1)).then_rejected(OrderRejection::Expiring);
+    let opened = [created(), issued(1, AlipayPage, 1), opened(1, 2)];
+    given(&opened).when(attempt(AlipayQr, 3)).then([closing(1, ClosingCause::ChannelSwitched), issued(2, AlipayQr, 3)]);
 }
 
 #[test]

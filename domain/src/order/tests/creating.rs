@@ -171,3 +171,25 @@ fn a_status_has_the_contracts_word() {
     assert_eq!([Uncreated, AwaitingPayment, Closing, Paid].map(OrderStatus::ended_unpaid), [false; 4]);
     assert_eq!([PaymentStatus::Unpaid, PaymentStatus::Paid].map(PaymentStatus::as_str), ["unpaid", "paid"]);
 }
+
+#[test]
+fn a_coupon_takes_off_what_it_says_and_never_more_than_is_owed() {
+    let coupon = |discount| Some(AppliedCoupon { coupon_id: "coupon-1".parse().unwrap(), discount_amount: units(discount) });
+    let wish = OrderDraft { coupon: coupon(40), ..draft(vec![item(70, 2)], 100) };
+    given(&[]).when(create(wish.clone())).then([created_with(wish)]);
+    let more = OrderDraft { coupon: coupon(141), ..draft(vec![item(70, 2)], 0) };
+    given(&[]).when(create(more)).then_rejected(OrderRejection::WrongSum);
+    let wrong = OrderDraft { coupon: coupon(40), ..draft(vec![item(70, 2)], 140) };
+    given(&[]).when(create(wrong)).then_rejected(OrderRejection::WrongSum);
+}
+
+#[test]
+fn an_order_that_was_never_made_can_be_given_up_and_then_never_is_made() {
+    let order_id = order_id();
+    let abandon = || OrderCommand::Abandon { order_id };
+    let abandoned = OrderStreamEvent::Order(OrderAbandoned { order_id }.into());
+    given(&[]).when(abandon()).then([abandoned.clone()]);
+    given(&[abandoned.clone()]).when(abandon()).then_nothing();
+    given(&[abandoned]).when(create(draft(vec![item(70, 2)], 140))).then_rejected(OrderRejection::Ended);
+    given(&[created()]).when(abandon()).then_rejected(OrderRejection::AlreadyCreated);
+}

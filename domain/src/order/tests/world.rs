@@ -63,6 +63,9 @@ pub(super) fn draft(items: Vec<OrderItem>, amount: i64) -> OrderDraft {
         amount: units(amount),
         currency: Currency::Cny,
         client: Client::Web,
+        coupon: None,
+        stock: vec![],
+        hold_s: None,
     }
 }
 
