@@ -75,6 +75,7 @@ macro_rules! stored_events {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $version:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(clippy::large_enum_variant, reason = "few are held at a time, and a box would stand in every match")]
         pub enum $name {
             $($(#[$variant_doc])* $variant($variant),)+
         }

@@ -189,7 +189,7 @@ fn an_order_that_was_never_made_can_be_given_up_and_then_never_is_made() {
     let abandon = || OrderCommand::Abandon { order_id };
     let abandoned = OrderStreamEvent::Order(OrderAbandoned { order_id }.into());
     given(&[]).when(abandon()).then([abandoned.clone()]);
-    given(&[abandoned.clone()]).when(abandon()).then_nothing();
+    given(std::slice::from_ref(&abandoned)).when(abandon()).then_nothing();
     given(&[abandoned]).when(create(draft(vec![item(70, 2)], 140))).then_rejected(OrderRejection::Ended);
     given(&[created()]).when(abandon()).then_rejected(OrderRejection::AlreadyCreated);
 }
