@@ -1,28 +1,34 @@
 //! What a scanner and a browser reach without a bearer token: the link itself is the permission.
 
+mod form_page;
+mod pay;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use chassis::correlation::Correlation;
 use chassis::extract::{Json, OptionalJson, Path};
 use chassis::language::Language;
-use chassis::problem::Problem;
+use chassis::problem::{Chain, Problem};
 use domain::order::{Order, OrderStatus};
 use domain::pay_record::{PayRecord, PayRecordStatus};
 use domain::{Channel, OrderId};
 use futures_util::{Stream, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
 use crate::render;
 use crate::routes::{ApiState, answer, attempt_answer, caller_key, channel_word};
 use crate::streams;
+
+pub(crate) use pay::pay;
 
 /// The pages that these routes show. They are shells: what they show comes from the routes below.
 pub trait Pages: Send + Sync {
@@ -51,35 +57,10 @@ pub(crate) struct ChannelBody {
 
 /// How often an open watch looks at its order although nothing woke it.
 const WATCH_POLL: Duration = Duration::from_secs(1);
+/// How long a browser that comes back waits for the channel's word; the page then follows the order.
+const RETURN_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a watch lets appends gather before it looks at its order.
 const WATCH_PAUSE: Duration = Duration::from_millis(150);
-
-/// `GET /pay/{token}`
-pub(crate) async fn pay(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let language = Language::of(&headers);
-    let Some(pay_no) = api.links.open_pay(&token) else { return Ok(api.pages.unknown_link(language)) };
-    let standing = api.commands.orders.load(&streams::order(pay_no.order_id())).await.map_err(CommandFailure::from)?;
-    let order = &standing.state;
-    let Some(record) = order.pay_record(pay_no) else { return Ok(api.pages.unknown_link(language)) };
-    let checkout_path = api.links.checkout_path(pay_no.order_id());
-    let payable = record.status == PayRecordStatus::Pending && record.code_is_usable(api.commands.now());
-    Ok(match (order.status, &record.code) {
-        (OrderStatus::Paid, _) => api.pages.already_paid(language),
-        (OrderStatus::AwaitingPayment, Some((code_url, _))) if payable && is_alipay(&headers) => Redirect::to(code_url).into_response(),
-        (OrderStatus::AwaitingPayment, _) if payable || record.status == PayRecordStatus::Preparing => {
-            Redirect::to(&checkout_path).into_response()
-        }
-        // The checkout page says how it ended, and that it cannot be renewed.
-        (OrderStatus::Cancelled | OrderStatus::Closing, _) => Redirect::to(&checkout_path).into_response(),
-        _ => api.pages.over(language, &checkout_path),
-    })
-}
-
-/// Alipay's own browser names itself; it opens the channel's code at once.
-fn is_alipay(headers: &HeaderMap) -> bool {
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    agent.contains("AlipayClient")
-}
 
 /// `GET /checkout/{token}`
 pub(crate) async fn page(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Response {
@@ -89,12 +70,39 @@ pub(crate) async fn page(State(api): State<ApiState>, Path(token): Path<String>,
     }
 }
 
-/// `GET /return/{token}`: shows a state and changes none, whatever the query says.
-pub(crate) async fn returned(State(api): State<ApiState>, Path(token): Path<String>, headers: HeaderMap) -> Response {
-    match api.links.open_return(&token) {
-        Some(order_id) => api.pages.returned(Language::of(&headers), &api.links.checkout_path(order_id)),
-        None => api.pages.unknown_link(Language::of(&headers)),
+/// `GET /return/{token}`: shows a state, and changes none by what the query says. That a browser comes back is a reason to
+/// ask the channel, and no more than that.
+pub(crate) async fn returned(
+    State(api): State<ApiState>,
+    Path(token): Path<String>,
+    Correlation(correlation_id): Correlation,
+    headers: HeaderMap,
+) -> Response {
+    let language = Language::of(&headers);
+    let Some(order_id) = api.links.open_return(&token) else { return api.pages.unknown_link(language) };
+    match tokio::time::timeout(RETURN_PATIENCE, ask_channels(&api, order_id, correlation_id)).await {
+        Ok(Ok(())) => {}
+        // The page follows the order all the same, and the channel is asked again by itself.
+        Ok(Err(failure)) => tracing::warn!(order.id = %order_id, error = %Chain(&failure), "a browser came back and nothing new is known"),
+        Err(_) => tracing::warn!(order.id = %order_id, "a browser came back and the channel takes long to answer"),
     }
+    api.pages.returned(language, &api.links.checkout_path(order_id))
+}
+
+/// Asks the channel of every attempt that may still be paid and that it can know of. Errors: no channel answers.
+async fn ask_channels(api: &ApiState, order_id: OrderId, correlation_id: Uuid) -> Result<(), CommandFailure> {
+    let standing = api.commands.orders.load(&streams::order(order_id)).await?;
+    let is_known_there = |record: &&PayRecord| record.is_live() && (record.was_shown() || record.status == PayRecordStatus::Preparing);
+    let live = standing.state.pay_records.iter().filter(is_known_there);
+    let (mut answered, mut failed) = (false, None);
+    for pay_no in live.filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no) {
+        match api.commands.sync_pay_record(&Caller::CheckoutLink, pay_no, None, None, correlation_id).await {
+            Ok(_) => answered = true,
+            Err(failure @ (CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. })) => failed = Some(failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    failed.filter(|_| !answered).map_or(Ok(()), Err)
 }
 
 /// `GET /checkout/{token}/watch`
@@ -199,19 +207,7 @@ pub(crate) async fn sync(
     OptionalJson(_): OptionalJson<Nothing>,
 ) -> Result<Response, Problem> {
     let order_id = opened(&api, &token)?;
-    let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
-    let live = standing.state.pay_records.iter().filter(|record| record.is_live());
-    let (mut answered, mut failed) = (false, None);
-    for pay_no in live.filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no) {
-        match api.commands.sync_pay_record(&Caller::CheckoutLink, pay_no, None, None, correlation_id).await {
-            Ok(_) => answered = true,
-            Err(failure @ (CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. })) => failed = Some(failure),
-            Err(failure) => return Err(failure.into()),
-        }
-    }
-    if let Some(failure) = failed.filter(|_| !answered) {
-        return Err(failure.into());
-    }
+    ask_channels(&api, order_id, correlation_id).await?;
     let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
     Ok(answer(StatusCode::OK, state(&api, &standing.state)?, standing.position, false))
 }

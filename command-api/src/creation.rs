@@ -6,7 +6,7 @@ use std::future::Future;
 use domain::course_selection::{CourseSelected, CourseSelection, CourseSelectionCommand, SelectionStatus};
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyKeyClaimed, IdempotencyRejection, Intent};
 use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderSource, OrderStatus, OrderType};
-use domain::{Decider, PayNo, SelectionId};
+use domain::{Decider, PayNo, SelectionId, SkuId};
 use event_store::{Position, StreamId};
 
 use crate::caller::CallerKey;
@@ -34,9 +34,20 @@ struct NaturalKey {
     content_hash: String,
 }
 
+/// What a caller's key has done before.
+enum Replay {
+    /// Nothing.
+    Unclaimed,
+    /// What it was sent for.
+    Done(Created),
+    /// It fixed an order that was given up before it was made: it may fix another.
+    Abandoned { generation: u32 },
+}
+
 /// How what a claim fixed stands.
 enum ClaimStanding {
     Missing,
+    Abandoned,
     Live(Position),
     Over(Position),
 }
@@ -49,19 +60,31 @@ impl Commands {
         caller_key: Option<&CallerKey>,
         resolve: impl Future<Output = Result<Intent, CommandFailure>> + Send,
     ) -> Result<Created, CommandFailure> {
-        if let Some(key) = caller_key
-            && let Some(created) = self.replay(context, key).await?
-        {
-            return Ok(created);
+        let mut abandoned = None;
+        if let Some(key) = caller_key {
+            match self.replay(context, key).await? {
+                Replay::Done(created) => return Ok(created),
+                Replay::Abandoned { generation } => abandoned = Some(generation),
+                Replay::Unclaimed => {}
+            }
         }
         let intent = resolve.await?;
         if let Some(key) = caller_key {
             let stream_id = streams::idempotency(&key.key_hash);
-            let claim = || IdempotencyCommand::Claim { request_hash: key.request_hash.clone(), intent: intent.clone() };
+            let (request_hash, fixed) = (&key.request_hash, &intent);
+            let claim = || match abandoned {
+                None => IdempotencyCommand::Claim { request_hash: request_hash.clone(), intent: fixed.clone() },
+                Some(generation) => {
+                    IdempotencyCommand::Replace { generation, request_hash: request_hash.clone(), intent: fixed.clone(), held_for: None }
+                }
+            };
             match self.keys.execute_new(&stream_id, context, |state| IdempotencyKey::decide(state, claim())).await {
                 Ok(_) => {}
                 Err(ExecuteError::Rejected(IdempotencyRejection::Claimed)) => {
-                    return self.replay(context, key).await?.ok_or(CommandFailure::Broken("a claimed key is not claimed"));
+                    return match self.replay(context, key).await? {
+                        Replay::Done(created) => Ok(created),
+                        Replay::Unclaimed | Replay::Abandoned { .. } => Err(CommandFailure::InProgress),
+                    };
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -69,10 +92,10 @@ impl Commands {
         self.finish(context, intent, caller_key).await
     }
 
-    /// Finishes what the caller's key fixed, if it fixed anything.
-    async fn replay(&self, context: &Context, key: &CallerKey) -> Result<Option<Created>, CommandFailure> {
+    /// Finishes what the caller's key fixed, if it fixed anything that still may be.
+    async fn replay(&self, context: &Context, key: &CallerKey) -> Result<Replay, CommandFailure> {
         let standing = self.keys.load(&streams::idempotency(&key.key_hash)).await?;
-        let Some(claimed) = &standing.state.claimed else { return Ok(None) };
+        let Some(claimed) = &standing.state.claimed else { return Ok(Replay::Unclaimed) };
         if claimed.request_hash != key.request_hash {
             return Err(CommandFailure::KeyReused);
         }
@@ -88,9 +111,11 @@ impl Commands {
                     Created { resource_id: own, is_new: true, replayed: true, position }
                 }
                 ClaimStanding::Missing => self.finish(context, claimed.intent.clone(), Some(key)).await?,
+                // Nobody was ever answered with it.
+                ClaimStanding::Abandoned => return Ok(Replay::Abandoned { generation: claimed.generation }),
             },
         };
-        Ok(Some(Created { replayed: true, ..created }))
+        Ok(Replay::Done(Created { replayed: true, ..created }))
     }
 
     async fn finish(&self, context: &Context, intent: Intent, caller_key: Option<&CallerKey>) -> Result<Created, CommandFailure> {
@@ -138,7 +163,7 @@ impl Commands {
         wished: &Intent,
     ) -> Result<Option<Created>, CommandFailure> {
         let standing = self.claim_standing(&claimed.intent).await?;
-        if matches!(standing, ClaimStanding::Over(_)) {
+        if matches!(standing, ClaimStanding::Over(_) | ClaimStanding::Abandoned) {
             return Ok(None);
         }
         if claimed.request_hash != natural.content_hash || !same_owner(&claimed.intent, wished) {
@@ -149,7 +174,9 @@ impl Commands {
                 Created { resource_id: claimed.intent.resource_id(), is_new: false, replayed: false, position }
             }
             // Whoever claimed has not made it yet, or has died before: either of us may.
-            ClaimStanding::Missing | ClaimStanding::Over(_) => self.made(context, &claimed.intent, false).await?,
+            ClaimStanding::Missing | ClaimStanding::Abandoned | ClaimStanding::Over(_) => {
+                self.made(context, &claimed.intent, false).await?
+            }
         };
         Ok(Some(created))
     }
@@ -183,7 +210,7 @@ impl Commands {
             return Ok(None);
         }
         Ok(match self.claim_standing(intent).await? {
-            ClaimStanding::Missing => None,
+            ClaimStanding::Missing | ClaimStanding::Abandoned => None,
             ClaimStanding::Live(position) | ClaimStanding::Over(position) => {
                 Some(Created { resource_id: intent.resource_id(), is_new: true, replayed: true, position })
             }
@@ -237,19 +264,55 @@ impl Commands {
         Ok(Created { resource_id: intent.resource_id(), is_new, replayed: false, position })
     }
 
-    async fn order_made(&self, context: &Context, draft: &OrderDraft) -> Result<Position, CommandFailure> {
+    /// Holds what the order needs in stock and makes it, whichever of both was done before.
+    pub(crate) async fn order_made(&self, context: &Context, draft: &OrderDraft) -> Result<Position, CommandFailure> {
+        if let Err(failure) = self.reserve_stock(context, draft, None).await {
+            return self.order_not_made(context, draft, failure).await;
+        }
         let stream_id = streams::order(draft.order_id);
         let now = self.now();
-        let expires_at = self.order_expiry(now);
+        let expires_at = self.order_expiry(draft, now);
         let create = || OrderCommand::Create { draft: draft.clone(), now, expires_at };
         match self.orders.execute_new(&stream_id, context, |state| Order::decide(state, create())).await {
             Ok(executed) => Ok(executed.standing.position),
             Err(ExecuteError::Rejected(OrderRejection::AlreadyCreated)) => {
                 let standing = self.orders.load(&stream_id).await?;
                 let same = standing.state.created.as_ref().is_some_and(|created| created.draft == *draft);
-                if same { Ok(standing.position) } else { Err(CommandFailure::Broken("an order number was given out twice")) }
+                if !same {
+                    return Err(CommandFailure::Broken("an order number was given out twice"));
+                }
+                // If it has come further meanwhile, what was held just now follows.
+                self.settle_stock(context, draft.order_id, &[]).await?;
+                Ok(standing.position)
+            }
+            Err(ExecuteError::Rejected(OrderRejection::Ended)) => {
+                self.settle_stock(context, draft.order_id, &skus(draft)).await?;
+                Err(CommandFailure::InProgress)
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets go what was held of an order that lacks something else, once it is decided that it never is made.
+    async fn order_not_made(&self, context: &Context, draft: &OrderDraft, failure: CommandFailure) -> Result<Position, CommandFailure> {
+        let stream_id = streams::order(draft.order_id);
+        match failure {
+            CommandFailure::InsufficientStock { .. } | CommandFailure::BuyerLimitExceeded { .. } if draft.stock.len() > 1 => {
+                let abandon = || OrderCommand::Abandon { order_id: draft.order_id };
+                match self.orders.execute_new(&stream_id, context, |state| Order::decide(state, abandon())).await {
+                    Ok(_) => {
+                        self.settle_stock(context, draft.order_id, &skus(draft)).await?;
+                        Err(failure)
+                    }
+                    Err(ExecuteError::Rejected(OrderRejection::AlreadyCreated)) => Ok(self.orders.load(&stream_id).await?.position),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            CommandFailure::StockTaken => {
+                let standing = self.orders.load(&stream_id).await?;
+                if standing.state.created.is_some() { Ok(standing.position) } else { Err(failure) }
+            }
+            failure => Err(failure),
         }
     }
 
@@ -266,6 +329,7 @@ impl Commands {
                 let standing = self.orders.load(&streams::order(draft.order_id)).await?;
                 Ok(match standing.state.status {
                     OrderStatus::Uncreated => ClaimStanding::Missing,
+                    OrderStatus::Abandoned => ClaimStanding::Abandoned,
                     status if status.ended_unpaid() => ClaimStanding::Over(standing.position),
                     _ => ClaimStanding::Live(standing.position),
                 })
@@ -363,6 +427,11 @@ fn content_hash(draft: &OrderDraft) -> String {
         parts.push(format!("{}x{}", item.quantity, item.unit_price_amount.as_i64()));
     }
     streams::hash(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// What the order holds in stock.
+fn skus(draft: &OrderDraft) -> Vec<SkuId> {
+    draft.stock.iter().map(|line| line.sku_id.clone()).collect()
 }
 
 fn same_owner(claimed: &Intent, wished: &Intent) -> bool {

@@ -1,4 +1,5 @@
 use chassis::problem::{Code, Problem};
+use domain::SkuId;
 use domain::course_selection::CourseSelectionRejection;
 use domain::idempotency::IdempotencyRejection;
 use domain::order::OrderRejection;
@@ -40,6 +41,25 @@ pub enum CommandFailure {
     /// The business key belongs to an order with other content.
     #[error("the business id belongs to an order with other content")]
     BusinessIdConflict,
+    /// There is not so much of a SKU.
+    #[error("only {available} of {sku_id} are available")]
+    InsufficientStock {
+        /// The SKU.
+        sku_id: SkuId,
+        /// What may still be held.
+        available: u64,
+    },
+    /// One buyer may not have so many of a SKU.
+    #[error("one buyer may have {limit} of {sku_id}")]
+    BuyerLimitExceeded {
+        /// The SKU.
+        sku_id: SkuId,
+        /// What one buyer may have.
+        limit: u32,
+    },
+    /// The order's stock is sold, or held in another quantity.
+    #[error("the order's stock stands otherwise")]
+    StockTaken,
     /// The channel is not configured, or not one that this route takes.
     #[error("the channel is not configured")]
     ChannelNotConfigured,
@@ -144,6 +164,12 @@ impl From<CommandFailure> for Problem {
             CommandFailure::InProgress => Self::new(Code::IdempotencyInProgress),
             CommandFailure::KeyReused => Self::new(Code::IdempotencyKeyReused),
             CommandFailure::BusinessIdConflict => Self::new(Code::BusinessIdConflict),
+            CommandFailure::InsufficientStock { sku_id, available } => {
+                Self::new(Code::InsufficientStock).with("sku_id", sku_id.as_str()).with("available", available)
+            }
+            CommandFailure::BuyerLimitExceeded { sku_id, limit } => {
+                Self::new(Code::BuyerLimitExceeded).with("sku_id", sku_id.as_str()).with("limit", limit)
+            }
             CommandFailure::ChannelNotConfigured => Self::new(Code::ChannelNotConfigured),
             CommandFailure::ChannelRefused { code } => Self::new(Code::ChannelRefused).with("channel_code", code),
             CommandFailure::ChannelUnavailable => Self::new(Code::ChannelUnavailable),
@@ -155,7 +181,9 @@ impl From<CommandFailure> for Problem {
             CommandFailure::Storefront(error) => Self::caused(Code::StoreUnavailable, &error),
             CommandFailure::OrderId(error) => Self::caused(Code::StoreUnavailable, &error),
             CommandFailure::Inbox(error) => Self::caused(Code::StoreUnavailable, &error),
-            failure @ (CommandFailure::Read(_) | CommandFailure::Stored(_) | CommandFailure::Broken(_)) => Self::internal(&failure),
+            failure @ (CommandFailure::Read(_) | CommandFailure::Stored(_) | CommandFailure::StockTaken | CommandFailure::Broken(_)) => {
+                Self::internal(&failure)
+            }
         }
     }
 }

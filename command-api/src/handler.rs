@@ -12,12 +12,18 @@ use uuid::Uuid;
 use crate::caller::Caller;
 use crate::streams::Aggregate;
 
+mod together;
+
+use together::Queue;
+
 /// How often a decision is made anew because the stream had moved.
 pub const MAX_TRIES: usize = 3;
 /// How often an append whose outcome is unknown is repeated as it was.
 const MAX_REPEATS: usize = 2;
 /// How many folded states of one kind of aggregate are kept.
 const CACHED_STATES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+/// How many streams that many write to have a queue. One that is pushed out is still there for those who wait in it.
+const QUEUES: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 /// Events read from a stream at a time.
 const PAGE: usize = 500;
 
@@ -122,16 +128,18 @@ pub struct Executed<A: Aggregate> {
 }
 
 /// Executes commands on one kind of aggregate.
-pub struct Handler<A> {
+pub struct Handler<A: Aggregate> {
     log: Arc<dyn EventStore>,
     ids: Arc<dyn IdSource>,
     cache: Mutex<LruCache<StreamId, Standing<A>>>,
+    queues: Mutex<LruCache<StreamId, Arc<Queue<A>>>>,
 }
 
 impl<A: Aggregate> Handler<A> {
     /// A handler that writes to `log`.
     pub fn new(log: Arc<dyn EventStore>, ids: Arc<dyn IdSource>) -> Self {
-        Self { log, ids, cache: Mutex::new(LruCache::new(CACHED_STATES)) }
+        let queues = Mutex::new(LruCache::new(QUEUES));
+        Self { log, ids, cache: Mutex::new(LruCache::new(CACHED_STATES)), queues }
     }
 
     /// How the aggregate stands now, read at the head of its stream.
@@ -266,8 +274,20 @@ impl<A: Aggregate> Handler<A> {
         context: &Context,
         events: &[A::Event],
     ) -> Result<Option<Standing<A>>, ExecuteError<A::Rejection>> {
+        let new_events = events.iter().enumerate().map(|(index, event)| self.new_event(context, index, event)).collect();
+        let state = events.iter().fold(A::clone(&standing.state), A::evolve);
+        self.append_events(stream_id, standing, new_events, state).await
+    }
+
+    /// Appends at the standing's revision what leads to `state`; `None` where the stream had moved.
+    async fn append_events(
+        &self,
+        stream_id: &StreamId,
+        standing: &Standing<A>,
+        new_events: Vec<NewEvent>,
+        state: A,
+    ) -> Result<Option<Standing<A>>, ExecuteError<A::Rejection>> {
         let expected = standing.revision.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exactly);
-        let new_events: Vec<NewEvent> = events.iter().enumerate().map(|(index, event)| self.new_event(context, index, event)).collect();
         let last_event_id = new_events.last().map(|event| event.event_id);
         let mut repeats = 0;
         let appended = loop {
@@ -281,7 +301,6 @@ impl<A: Aggregate> Handler<A> {
                 Err(error) => return Err(ExecuteError::Append(error)),
             }
         };
-        let state = events.iter().fold(A::clone(&standing.state), A::evolve);
         let standing =
             Standing { state: Arc::new(state), revision: Some(appended.last_revision), position: appended.last_position(), last_event_id };
         self.keep(stream_id, &standing);

@@ -2,7 +2,8 @@
 
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyRejection};
 use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderStatus};
-use domain::{Decider, OrderId, PayNo};
+use domain::stock::ReleaseCause;
+use domain::{Decider, OrderId, PayNo, SkuId};
 
 use crate::creation::business_stream;
 use crate::failure::CommandFailure;
@@ -13,13 +14,14 @@ use crate::streams;
 impl Commands {
     /// Takes a late payment or gives it back, never both.
     ///
-    /// What the order needs is held first: its business key, which nobody may take for another order meanwhile. Whoever dies
-    /// in between leaves the key held for this same order, and the next look goes on from there.
+    /// What the order needs is held first: all of its stock, and its business key, which nobody may take for another order
+    /// meanwhile. Whoever dies in between leaves them held for this same payment, and the next look goes on from there.
     pub(crate) async fn settle_late_payment(&self, context: &Context, order_id: OrderId, pay_no: PayNo) -> Result<(), CommandFailure> {
         let standing = self.orders.load(&streams::order(order_id)).await?;
         let Some(created) = &standing.state.created else { return Err(CommandFailure::NotFound) };
         let draft = &created.draft;
-        if standing.state.status == OrderStatus::Expired && self.held(context, draft, pay_no).await? {
+        let is_expired = standing.state.status == OrderStatus::Expired;
+        if is_expired && self.has_stock(context, draft, pay_no).await? && self.held(context, draft, pay_no).await? {
             match self.late(context, order_id, OrderCommand::Revive { pay_no }).await {
                 Ok(()) => return Ok(()),
                 // Another late payment was sooner, or it is on its way back.
@@ -30,7 +32,23 @@ impl Commands {
         match self.late(context, order_id, OrderCommand::RefundLatePayment { pay_no, now: self.now() }).await {
             // It has revived the order meanwhile.
             Err(CommandFailure::Order(OrderRejection::AlreadyPaid)) => Ok(()),
-            other => other,
+            Ok(()) => {
+                let skus: Vec<SkuId> = draft.stock.iter().map(|line| line.sku_id.clone()).collect();
+                let cause = ReleaseCause::LatePaymentRefunded;
+                self.release_stock(context, order_id, &skus, &[Some(pay_no)], cause).await
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether all of the order's stock could be held again. A part of it counts as none.
+    async fn has_stock(&self, context: &Context, draft: &OrderDraft, pay_no: PayNo) -> Result<bool, CommandFailure> {
+        match self.reserve_stock(context, draft, Some(pay_no)).await {
+            Ok(()) => Ok(true),
+            Err(CommandFailure::InsufficientStock { .. } | CommandFailure::BuyerLimitExceeded { .. } | CommandFailure::StockTaken) => {
+                Ok(false)
+            }
+            Err(failure) => Err(failure),
         }
     }
 

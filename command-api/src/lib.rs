@@ -22,6 +22,7 @@ mod routes;
 mod selections;
 mod service;
 mod settle;
+mod stock;
 pub mod streams;
 #[cfg(test)]
 mod testing;
@@ -40,3 +41,4 @@ pub use refunds::{OperatorChoice, RefundAnswer, RefundWish};
 pub use renewal::Renewed;
 pub use routes::{ApiState, routes};
 pub use service::{CommandConfig, Commands, Ports};
+pub use stock::{StockAnswer, StockChange};

@@ -1,8 +1,11 @@
 //! Making orders: from a course selection, from a product, from another business system.
 
+use std::collections::BTreeMap;
+
 use domain::idempotency::Intent;
 use domain::order::{Client, Order, OrderDraft, OrderSource, OrderType};
 use domain::pay_record::OrderItem;
+use domain::stock::StockLine;
 use domain::{BuyerId, Currency, MinorUnits, Money, OrderId, ProductId, SelectionId, SkuId};
 use storefront::catalogue::{Product, ProductKind};
 use uuid::Uuid;
@@ -145,7 +148,9 @@ impl Commands {
         };
         let item = line(&product, sku_id, quantity)?;
         let (title, currency) = (product.title.clone(), product.price.currency());
-        self.draft(buyer_id.clone(), order_type, None, OrderSource::Product, title, vec![item], currency, client).await
+        let stock = stock_of(&[(&product, &item)])?;
+        let draft = self.draft(buyer_id.clone(), order_type, None, OrderSource::Product, title, vec![item], currency, client).await?;
+        Ok(OrderDraft { stock, hold_s: product.hold_s, ..draft })
     }
 
     async fn draft_from_business(&self, service: &str, order: BusinessOrder) -> Result<OrderDraft, CommandFailure> {
@@ -202,6 +207,9 @@ impl Commands {
             amount,
             currency,
             client,
+            coupon: None,
+            stock: vec![],
+            hold_s: None,
         })
     }
 
@@ -216,6 +224,18 @@ pub(crate) fn invalid(field: &'static str, code: &'static str, message: &str) ->
     CommandFailure::Invalid { field, code, message: message.to_owned() }
 }
 
+/// What lines hold in stock: of each SKU of goods once, the sum of all its lines.
+fn stock_of(lines: &[(&Product, &OrderItem)]) -> Result<Vec<StockLine>, CommandFailure> {
+    let mut sums: BTreeMap<SkuId, StockLine> = BTreeMap::new();
+    for (product, item) in lines.iter().filter(|(product, _)| product.kind == ProductKind::Goods) {
+        let Some(sku_id) = item.sku_id.clone() else { continue };
+        let line = StockLine { sku_id: sku_id.clone(), quantity: 0, buyer_limit: product.buyer_limit };
+        let sum = sums.entry(sku_id).or_insert(line);
+        sum.quantity = sum.quantity.checked_add(item.quantity).ok_or_else(|| invalid("quantity", "out_of_range", "Too many."))?;
+    }
+    Ok(sums.into_values().collect())
+}
+
 /// One line at the catalogue's price.
 fn line(product: &Product, sku_id: Option<SkuId>, quantity: u32) -> Result<OrderItem, CommandFailure> {
     let (name, price) = match &sku_id {
@@ -225,6 +245,8 @@ fn line(product: &Product, sku_id: Option<SkuId>, quantity: u32) -> Result<Order
             (format!("{} {}", product.title, sku.name), sku.price)
         }
         None if product.skus.is_empty() => (product.title.clone(), product.price),
+        // There is nothing to choose.
+        None if product.skus.len() == 1 => return line(product, product.skus.first().map(|sku| sku.sku_id.clone()), quantity),
         None => return Err(invalid("sku_id", "required", "The product has variants: name one.")),
     };
     Ok(OrderItem {
@@ -236,3 +258,6 @@ fn line(product: &Product, sku_id: Option<SkuId>, quantity: u32) -> Result<Order
         price_version: Some(product.price_version),
     })
 }
+
+#[cfg(test)]
+mod tests;

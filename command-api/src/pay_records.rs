@@ -1,5 +1,7 @@
 //! Beginning to pay: the intent, the channel, the outcome.
 
+mod opening;
+
 use domain::order::{IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStatus, OrderStreamEvent};
 use domain::pay_record::{ClosedProof, PayRecord, PayRecordEvent, PayRecordStatus};
 use domain::{Channel, Decider, OrderId, PayNo, RefundNo};
@@ -111,7 +113,9 @@ impl Commands {
         }
         let context = Context::of_caller(caller, correlation_id);
         let attempted = self.issue(&context, order_id, channel, configured, key, if_match).await?;
-        if attempted.is_new { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
+        // A form is made only when a browser comes for it.
+        let asks_now = attempted.is_new && !channel.takes_form();
+        if asks_now { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
     }
 
     /// What the caller's key did before; `None` where it did nothing, or led only to an attempt that nobody was ever shown.
@@ -136,7 +140,11 @@ impl Commands {
                         recorded |= event.key_hash == key_hash && event.pay_no == Some(pay_no);
                         is_new |= recorded && !issued;
                     }
-                    OrderStreamEvent::PayRecord(PayRecordEvent::PayRecordIssued(event)) => issued |= event.pay_no == pay_no,
+                    OrderStreamEvent::PayRecord(PayRecordEvent::PayRecordIssued(event)) if event.pay_no == pay_no => {
+                        issued = true;
+                        // There was nothing to wait for.
+                        prepared |= event.channel.takes_form();
+                    }
                     OrderStreamEvent::PayRecord(PayRecordEvent::PayRecordPrepared(event)) => prepared |= event.pay_no == pay_no,
                     _ => {}
                 }

@@ -6,6 +6,7 @@ mod pay_records;
 mod refunds;
 mod role;
 mod selections;
+mod stock;
 
 use std::sync::Arc;
 
@@ -70,13 +71,15 @@ pub fn routes(api: ApiState) -> Router {
         .route("/api/v1/refunds/{refund_no}/retry", post(refunds::retry))
         .route("/api/v1/refunds/{refund_no}/settle", post(refunds::settle))
         .route("/api/v1/surplus-payments/{id}/resolve", post(refunds::resolve))
+        .route("/api/v1/stock/{sku_id}/receipts", post(stock::receive))
+        .route("/api/v1/stock/{sku_id}/adjustments", post(stock::adjust))
+        .route("/pay/{token}", get(checkout::pay))
         .route("/checkout/{token}/pay-records", post(checkout::create_pay_record))
         .route("/checkout/{token}/sync", post(checkout::sync))
         .route("/checkout/{token}/renew", post(checkout::renew))
         .route_layer(admission);
     Router::new()
         .merge(commands)
-        .route("/pay/{token}", get(checkout::pay))
         .route("/return/{token}", get(checkout::returned))
         .route("/checkout/{token}", get(checkout::page))
         .route("/checkout/{token}/watch", get(checkout::watch))

@@ -6,7 +6,8 @@ use chassis::rate_limit::RateLimiter;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::course_selection::CourseSelection;
 use domain::idempotency::IdempotencyKey;
-use domain::order::Order;
+use domain::order::{Order, OrderDraft};
+use domain::stock::Stock;
 use domain::unknown_capture::UnknownCapture;
 use event_store::EventStore;
 use storefront::catalogue::Catalogue;
@@ -55,6 +56,7 @@ pub struct Commands {
     pub(crate) orders: Arc<Handler<Order>>,
     pub(crate) selections: Arc<Handler<CourseSelection>>,
     pub(crate) keys: Arc<Handler<IdempotencyKey>>,
+    pub(crate) stocks: Arc<Handler<Stock>>,
     pub(crate) unknown_captures: Arc<Handler<UnknownCapture>>,
 }
 
@@ -66,6 +68,7 @@ impl Commands {
             orders: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             selections: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             keys: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            stocks: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             unknown_captures: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             questions: Arc::new(RateLimiter::per_second(MOST_QUESTIONS, 1)),
             ports,
@@ -78,9 +81,10 @@ impl Commands {
         self.ports.clock.now()
     }
 
-    /// Cuts to whole seconds, which is all that a channel's expiry can say.
-    pub(crate) fn order_expiry(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let expires_at = now + self.config.order_life;
+    /// Until when an order can be paid, cut to whole seconds, which is all that a channel's expiry can say.
+    pub(crate) fn order_expiry(&self, draft: &OrderDraft, now: DateTime<Utc>) -> DateTime<Utc> {
+        let hold = draft.hold_s.map(|seconds| TimeDelta::seconds(i64::from(seconds)));
+        let expires_at = now + hold.map_or(self.config.order_life, |hold| hold.min(self.config.order_life));
         DateTime::from_timestamp(expires_at.timestamp(), 0).unwrap_or(expires_at)
     }
 }

@@ -4,9 +4,10 @@ use domain::course_selection::{CourseSelection, CourseSelectionEvent};
 use domain::decider::Decider;
 use domain::idempotency::{IdempotencyEvent, IdempotencyKey};
 use domain::order::{Order, OrderStreamEvent};
+use domain::stock::{Stock, StockEvent};
 use domain::stored::StoredFormError;
 use domain::unknown_capture::{UnknownCapture, UnknownCaptureEvent};
-use domain::{OrderId, SelectionId};
+use domain::{OrderId, SelectionId, SkuId};
 use event_store::StreamId;
 use sha2::{Digest, Sha256};
 
@@ -34,6 +35,7 @@ macro_rules! aggregate {
 aggregate!(Order, OrderStreamEvent);
 aggregate!(CourseSelection, CourseSelectionEvent);
 aggregate!(IdempotencyKey, IdempotencyEvent);
+aggregate!(Stock, StockEvent);
 aggregate!(UnknownCapture, UnknownCaptureEvent);
 
 /// The stream of an order and its pay records.
@@ -44,6 +46,11 @@ pub fn order(order_id: OrderId) -> StreamId {
 /// The stream of a course selection.
 pub fn course_selection(selection_id: SelectionId) -> StreamId {
     visible(&format!("course_selection-{selection_id}"))
+}
+
+/// The stream of a SKU's stock.
+pub fn stock(sku_id: &SkuId) -> StreamId {
+    visible(&format!("stock-{sku_id}"))
 }
 
 /// The stream of a key with this hash.

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::SnowflakeSequence;
 use domain::order::{Client, Order, OrderType};
 use domain::pay_record::{PayRecord, PayRecordStatus};
+use domain::stock::Stock;
 use domain::{BuyerId, Channel, Currency, MinorUnits, Money, OrderId, PayNo, ProductId, SelectionId};
 use event_store::{EventStore, LogReader, MemoryEventStore, Position, RecordedEvent, StreamId};
 use serde_json::Value;
@@ -24,7 +25,7 @@ use crate::handler::Standing;
 use crate::pay_records::Attempted;
 use crate::{
     BusinessItem, BusinessOrder, Caller, CallerKey, Channels, CommandConfig, CommandFailure, Commands, ConfiguredChannel, Created,
-    OrderRequest, Ports, streams,
+    OrderRequest, Ports, StockChange, streams,
 };
 
 pub(crate) use api::{Answer, Api};
@@ -107,6 +108,8 @@ impl World {
                 valid_days: matches!(id, "course-rust" | "course-free").then_some(30),
                 starts_at: None,
                 on_sale: !id.ends_with("withdrawn"),
+                buyer_limit: None,
+                hold_s: None,
                 skus,
             })
             .await;
@@ -130,10 +133,25 @@ impl World {
             valid_days: product.valid_days,
             starts_at: product.starts_at,
             on_sale: product.on_sale,
+            buyer_limit: product.buyer_limit,
+            hold_s: product.hold_s,
             skus: product.skus,
         };
         change(&mut draft);
         self.put(draft).await;
+    }
+
+    /// So many of a variant come into the house.
+    pub(crate) async fn receive(&self, sku_id: &str, quantity: u32) {
+        let (operator, change) = (Caller::Operator("olivia".to_owned()), StockChange::Receipt(quantity));
+        let sku_id = sku_id.parse().unwrap();
+        self.commands.change_stock(&operator, &sku_id, change, "from the factory".to_owned(), None, CORRELATION).await.unwrap();
+    }
+
+    /// The stock of a variant.
+    pub(crate) async fn stock(&self, sku_id: &str) -> Stock {
+        let standing = self.commands.stocks.load(&streams::stock(&sku_id.parse().unwrap())).await.unwrap();
+        Stock::clone(&standing.state)
     }
 
     /// The commands of another process over the same log and tables: it has folded nothing yet.
@@ -197,7 +215,8 @@ impl World {
 
     /// Alice pays the attempt, and its query tells of it.
     pub(crate) async fn pay(&self, pay_no: PayNo) {
-        self.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
+        let owed = self.record(pay_no).await.issued.unwrap().amount;
+        self.channel.queries(Ok(paid("trade-1", owed.amount_minor())));
         self.sync(pay_no).await.unwrap();
     }
 

@@ -211,8 +211,9 @@ pub enum StockCommand {
         sku_id: SkuId,
         /// For this order.
         order_id: OrderId,
-        /// Only what is held for this late payment, or, without one, since the order was made.
-        pay_no: Option<PayNo>,
+        /// Only if it is held for one of these late payments, or, as `None`, since the order was made: who let go what they
+        /// do not know of would take it from a payment that came meanwhile.
+        held_for: Vec<Option<PayNo>>,
         /// Why.
         cause: ReleaseCause,
     },
@@ -227,7 +228,7 @@ pub enum StockCommand {
         /// The time.
         now: DateTime<Utc>,
     },
-    /// What an order bought comes back.
+    /// What an order bought comes back, and what it still holds.
     Return {
         /// Of this SKU.
         sku_id: SkuId,
@@ -323,19 +324,21 @@ impl Decider for Stock {
                 Ok(vec![StockAdjusted { sku_id, difference, reason, command_key }.into()])
             }
             StockCommand::Reserve(wish) => reserve(state, wish),
-            StockCommand::Release { sku_id, order_id, pay_no, cause } => Ok(match state.reservation(order_id) {
-                Some(held) if held.pay_no == pay_no => {
+            StockCommand::Release { sku_id, order_id, held_for, cause } => Ok(match state.reservation(order_id) {
+                Some(held) if held_for.contains(&held.pay_no) => {
                     vec![StockReleased { sku_id, order_id, quantity: held.quantity, was_sold: false, cause }.into()]
                 }
                 _ => vec![],
             }),
             StockCommand::Sell { line, order_id, buyer_id, now } => sell(state, line, order_id, buyer_id, now),
-            StockCommand::Return { sku_id, order_id } => Ok(match state.sold_to(order_id) {
-                Some(quantity) => {
-                    vec![StockReleased { sku_id, order_id, quantity, was_sold: true, cause: ReleaseCause::Refunded }.into()]
-                }
-                None => vec![],
-            }),
+            StockCommand::Return { sku_id, order_id } => {
+                let sold = state.sold_to(order_id).map(|quantity| (quantity, true));
+                let held = state.reservation(order_id).map(|held| (held.quantity, false));
+                let back = sold.or(held).map(|(quantity, was_sold)| {
+                    StockReleased { sku_id, order_id, quantity, was_sold, cause: ReleaseCause::Refunded }.into()
+                });
+                Ok(back.into_iter().collect())
+            }
         }
     }
 

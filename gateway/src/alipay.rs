@@ -226,7 +226,7 @@ fn method(operation: Operation) -> &'static str {
 /// The answer of a call that was accepted, if it is about the payment that was asked for: a genuine answer about another
 /// one can be played back by somebody in the middle.
 fn accepted(operation: Operation, called: Result<(Outcome, Answer), CallError>, out_trade_no: &str) -> Result<Answer, GatewayError> {
-    let (outcome, answer) = called.map_err(|error| unknown(operation, error))?;
+    let (outcome, answer) = called.map_err(|error| unanswered(operation, error))?;
     match outcome {
         Outcome::Accepted if answer.text("out_trade_no").is_none() => Err(lacks(operation, "out_trade_no")),
         Outcome::Accepted if is_about(&answer, out_trade_no) => Ok(answer),
@@ -238,6 +238,14 @@ fn accepted(operation: Operation, called: Result<(Outcome, Answer), CallError>, 
         Outcome::Absent | Outcome::StateForbids | Outcome::RefundFailed(_) | Outcome::RefundNeedsOperator(_) => {
             Err(unknown(operation, Inconclusive { code: answer.code_word() }))
         }
+    }
+}
+
+/// A call that nothing is known of. Whoever is asked too often works, and for that it does not matter who says so.
+fn unanswered(operation: Operation, error: CallError) -> GatewayError {
+    match error {
+        CallError::Answer(AnswerError::AskedTooOften { code }) => unknown(operation, Inconclusive { code }),
+        error => unknown(operation, error),
     }
 }
 

@@ -76,8 +76,8 @@ pub enum GatewayError {
     },
 }
 
-/// Marks the source of a [`GatewayError::Unknown`] that came as a verified answer: the channel works, only what became
-/// of this one request stays open. A circuit breaker does not take it for an outage.
+/// Marks the source of a [`GatewayError::Unknown`] that came as an answer: the channel works, only what became of this one
+/// request stays open (one payment's trouble, or a call too many). A circuit breaker does not take it for an outage.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the channel's answer leaves open what happened: {code}")]
 pub struct Inconclusive {

@@ -12,11 +12,11 @@ use chassis::ids::{IdSource, SystemIds};
 use chassis::seal::KeyRing;
 use chrono::TimeDelta;
 use command_api::process_managers::{AttemptPatience, OrderUpkeep, SqlOrderTodo};
-use command_api::{ApiState, Channels, CommandConfig, Commands, ConfiguredChannel, Links, Ports, SqlInbox};
+use command_api::{ApiState, Caller, CallerKey, Channels, CommandConfig, Commands, ConfiguredChannel, Links, Ports, SqlInbox, StockChange};
 use database::Database;
 use domain::Channel;
 use followers::{LogFeed, SqlLeases};
-use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CODE_LIFE};
+use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CODE_LIFE, PAGE_PRODUCT_CODE};
 use gateway::{BreakerConfig, CircuitBreaker};
 use query_api::{QueryPorts, QueryState};
 use sandbox::AlipayCredentials;
@@ -123,6 +123,9 @@ impl Parts {
             let channels = gateway.map_or_else(Channels::default, |(_, channels)| channels);
             let commands = self.commands(channels, background).await?;
             if settings.plays(Role::CommandApi) {
+                if settings.demo {
+                    stock_the_demo(&commands, self.ids.as_ref()).await?;
+                }
                 router = router.merge(self.write_side(commands.clone(), background));
             }
             if settings.plays(Role::ProcessManagers) {
@@ -142,19 +145,20 @@ impl Parts {
         Ok((router.merge(operations::routes(Arc::clone(self))), readiness))
     }
 
-    /// Alipay behind its circuit breaker, as the channel `alipay_qr`.
+    /// Alipay behind its circuit breaker, as the channels `alipay_qr` and `alipay_page`.
     fn alipay(&self, alipay: &AlipaySettings) -> Result<(Arc<AlipayGateway>, Channels), Trouble> {
         let timeout_ms = u64::try_from(self.settings.channel_timeout.as_millis()).unwrap_or(u64::MAX);
         let config = AlipayConfig::new(&AlipaySettings { timeout_ms: Some(timeout_ms), ..alipay.clone() })?;
         let gateway = Arc::new(AlipayGateway::new(config, self.clock())?);
         let breaker = CircuitBreaker::new(Arc::clone(&gateway), Channel::AlipayQr, BreakerConfig::default(), self.clock());
-        let configured = ConfiguredChannel {
+        let qr = ConfiguredChannel {
             product_code: gateway.product_code().to_owned(),
             notify_url: format!("{}/notify/alipay", self.settings.public_url),
             code_life: CODE_LIFE,
             gateway: Arc::new(breaker),
         };
-        Ok((gateway, Channels::default().with(Channel::AlipayQr, configured)))
+        let page = ConfiguredChannel { product_code: PAGE_PRODUCT_CODE.to_owned(), ..qr.clone() };
+        Ok((gateway, Channels::default().with(Channel::AlipayQr, qr).with(Channel::AlipayPage, page)))
     }
 
     async fn commands(&self, channels: Channels, background: &mut Background) -> Result<Commands, Trouble> {
@@ -243,4 +247,17 @@ pub(crate) fn sandbox_settings(credentials: AlipayCredentials) -> AlipaySettings
         product_code: credentials.product_code,
         timeout_ms: None,
     }
+}
+
+/// The demo's goods come into the house, once: a second start finds its key used.
+async fn stock_the_demo(commands: &Commands, ids: &dyn IdSource) -> Result<(), Trouble> {
+    const DEMO: &str = "demo";
+    let operator = Caller::Operator(DEMO.to_owned());
+    for (sku_id, quantity) in storefront::demo::stock() {
+        let key = CallerKey::new(DEMO, "stock", sku_id.as_str(), "");
+        let change = StockChange::Receipt(quantity);
+        let received = commands.change_stock(&operator, &sku_id, change, "the demo's stock".to_owned(), Some(&key), ids.event_id()).await;
+        received.map_err(Trouble::DemoStock)?;
+    }
+    Ok(())
 }

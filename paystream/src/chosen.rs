@@ -2,6 +2,7 @@
 
 use chassis::identity::KeyError;
 use chassis::seal::KeyRingError;
+use command_api::CommandFailure;
 use database::DatabaseError;
 use event_store::OpenError;
 use gateway::alipay::{AlipayConfigError, AlipayStartError};
@@ -73,6 +74,8 @@ pub(crate) enum Trouble {
     },
     #[error("the demo's data cannot be loaded")]
     Demo(#[from] DemoError),
+    #[error("the demo's stock cannot be taken in")]
+    DemoStock(#[source] CommandFailure),
     #[error("the shop's state cannot be used")]
     Storefront(#[from] StorefrontError),
     #[error("PAYSTREAM_SNOWFLAKE_WORKER: no worker number for order ids can be had")]

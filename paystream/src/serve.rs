@@ -70,6 +70,9 @@ pub(crate) async fn run(config: Option<&Path>, roles: &[String]) -> Result<(), T
         // What was answered is durable already; a database that does not answer now is not waited for.
         drop(tokio::time::timeout(CLOSE_LIMIT, log.shutdown()).await);
     }
+    if let Some(sandbox) = sandbox {
+        drop(tokio::time::timeout(CLOSE_LIMIT, sandbox.close()).await);
+    }
     tracing::info!("stopped");
     Ok(())
 }

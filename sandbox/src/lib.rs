@@ -18,7 +18,11 @@ mod trade;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::DATE;
+use axum::response::Response;
+use axum::{Router, middleware};
 use chassis::clock::{Clock, SystemClock};
 use chassis::problem::{unknown_method, unknown_route};
 use chrono::{DateTime, Utc};
@@ -79,6 +83,15 @@ pub enum SandboxError {
     Contended,
 }
 
+async fn dated(State(sandbox): State<Arc<Sandbox>>, mut response: Response) -> Response {
+    // As HTTP writes it, in whole seconds.
+    let date = sandbox.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("config", &self.config).field("alipay", &self.alipay).finish_non_exhaustive()
@@ -102,7 +115,8 @@ impl Sandbox {
         Ok(Arc::new(Self { config, store, clock, clock_move, alipay: Arc::new(account), client, wake: Notify::new() }))
     }
 
-    /// All routes, under `/sandbox/`. They need no bearer token.
+    /// All routes, under `/sandbox/`. They need no bearer token. Every answer's `Date` is the sandbox's own time, by which
+    /// merchants see whether their clock is right.
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
             .merge(alipay::routes())
@@ -110,7 +124,14 @@ impl Sandbox {
             .merge(control::routes())
             .route("/sandbox/{*rest}", axum::routing::any(unknown_route))
             .method_not_allowed_fallback(unknown_method)
+            .layer(middleware::map_response_with_state(self.clone(), dated))
             .with_state(self.clone())
+    }
+
+    /// Ends the use of the state once nobody is answered any more; its file then stands alone, without a write-ahead log
+    /// beside it. Who asks afterwards is told that the state is not there.
+    pub async fn close(&self) {
+        self.store.close().await;
     }
 
     /// What merchants of this sandbox hold.

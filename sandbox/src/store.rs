@@ -53,6 +53,11 @@ impl Store {
         Ok(Self { database })
     }
 
+    /// Closes the file, whole.
+    pub(crate) async fn close(&self) {
+        self.database.close().await;
+    }
+
     /// The merchant account, if it was made.
     pub(crate) async fn account(&self) -> Result<Option<AccountTexts>, StoreError> {
         let (Some(app_id), Some(seller_id), Some(app_private_key), Some(platform_private_key)) = (

@@ -30,6 +30,9 @@ pub trait Catalogue: Send + Sync {
     /// At most `limit` of the products that `filter` lets through, by rising id, beginning behind `after`.
     async fn products(&self, filter: &ProductFilter, after: Option<&ProductId>, limit: u32) -> Result<Vec<Product>, StorefrontError>;
 
+    /// Whether any product has, or has had, that variant.
+    async fn has_sku(&self, sku_id: &SkuId) -> Result<bool, StorefrontError>;
+
     /// Adds or changes a product. Another price, or another set of variants, is a new version of its prices; the
     /// earlier ones stay as they are.
     async fn put_product(&self, draft: ProductDraft, now: DateTime<Utc>) -> Result<Product, PutProductError>;

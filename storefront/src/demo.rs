@@ -7,7 +7,7 @@ use chassis::identity::Role;
 use chassis::secret::Secret;
 use chrono::{DateTime, Utc};
 use database::Database;
-use domain::{Currency, Money};
+use domain::{Currency, Money, SkuId};
 
 use crate::StorefrontError;
 use crate::accounts::{Account, Accounts, PasswordError, Passwords};
@@ -63,6 +63,11 @@ pub async fn load(database: &Database, now: DateTime<Utc>) -> Result<(), DemoErr
     Ok(())
 }
 
+/// What of the demo's goods is in the house at a first start.
+pub fn stock() -> [(SkuId, u32); 1] {
+    [(id("goods-mug-white"), 20)]
+}
+
 fn products() -> Vec<ProductDraft> {
     let course = |name, title, description, amount_minor| product(ProductKind::Course, name, title, description, amount_minor);
     vec![
@@ -96,6 +101,8 @@ fn product(kind: ProductKind, product_id: &str, title: &str, description: &str, 
         valid_days: None,
         starts_at: None,
         on_sale: true,
+        buyer_limit: None,
+        hold_s: None,
         skus: Vec::new(),
     }
 }

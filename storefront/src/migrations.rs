@@ -2,10 +2,18 @@
 
 use database::Migration;
 
-/// The storefront's part of the area `State`. Numbers from 2 on are free for the others who keep tables there.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "storefront",
-    sqlite: include_str!("../../migrations/state/sqlite/0001_storefront.sql"),
-    postgres: include_str!("../../migrations/state/postgres/0001_storefront.sql"),
-}];
+/// The storefront's part of the area `State`. The numbers between belong to others who keep tables there.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "storefront",
+        sqlite: include_str!("../../migrations/state/sqlite/0001_storefront.sql"),
+        postgres: include_str!("../../migrations/state/postgres/0001_storefront.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "stock_limits",
+        sqlite: include_str!("../../migrations/state/sqlite/0004_stock_limits.sql"),
+        postgres: include_str!("../../migrations/state/postgres/0004_stock_limits.sql"),
+    },
+];

@@ -17,6 +17,7 @@ mod kill_under_load;
 mod lifecycle;
 mod notices;
 mod packages;
+mod page_payment;
 mod qr_images;
 mod rebuild;
 mod shop_in_browser;

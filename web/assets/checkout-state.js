@@ -1,6 +1,8 @@
 // What a checkout shows, decided from the server's state alone. No element of the page is touched here.
 
 const SETTLED = ["paid", "completed"];
+/** What of a payment went back, by the view that says so. */
+const REFUNDED = ["partially_refunded", "refunded"];
 
 /**
  * Whether `next` replaces `shown`. Answers of "I have paid" and of the stream overtake each other, so an older one is
@@ -26,13 +28,13 @@ export function withKnownRecord(next, shown) {
  * The view that `state` asks for at `nowMs`:
  * "pay" (a code can be scanned), "preparing" (a code is being made), "none" (there is none yet), "code_over" (the code is
  * dead, the order lives), "code_failed" (the channel refused), "time_up" (the order's time has passed, its end is not
- * decided), "closing", "paid", "refunded", "expired", "cancelled", "unknown".
+ * decided), "closing", "paid", "partially_refunded", "refunded", "expired", "cancelled", "unknown".
  */
 export function viewOf(state, nowMs) {
   switch (state.status) {
     case "paid":
     case "completed":
-      return state.payment_status === "refunded" ? "refunded" : "paid";
+      return REFUNDED.includes(state.payment_status) ? state.payment_status : "paid";
     case "cancelled":
     case "expired":
     case "closing":
@@ -62,6 +64,11 @@ export function isFinal(state) {
  */
 export function walletAddress(record) {
   return [record?.qr_content, record?.pay_url].find(isWebAddress) ?? null;
+}
+
+/** Whether there is nothing to scan: it is paid on the channel's own page, where our link leads. */
+export function isPage(record) {
+  return !record.qr_code && !record.qr_content && walletAddress(record) !== null;
 }
 
 /** Whether a code belongs to the sandbox, where no money moves and a web page plays the wallet. */

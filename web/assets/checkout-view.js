@@ -3,7 +3,7 @@ import { wordsOf } from "./api.js";
 import { byId, make, show } from "./dom.js";
 import { dateAndTime, say, sayWords, text, timeNearby } from "./i18n.js";
 import { money } from "./money.js";
-import { deadline, isSandbox, walletAddress } from "./checkout-state.js";
+import { deadline, isPage, isSandbox, walletAddress } from "./checkout-state.js";
 import { clockText, secondsLeft } from "./countdown.js";
 import { drawQr } from "./qr.js";
 
@@ -17,6 +17,10 @@ const ASKABLE_VIEWS = ["pay", "code_over", "code_failed", "time_up", "closing"];
 const URGENT_S = 120;
 const DRAWN_PIXELS = 440;
 const PREFIXES = { alipay: "alipay", wechat: "wechat" };
+/** Channels that have a name of their own beside their wallet's, where a wallet is offered in several ways. */
+const NAMED_CHANNELS = ["alipay_qr", "alipay_page"];
+/** The views of an order that was paid. */
+const PAID_VIEWS = ["paid", "partially_refunded", "refunded"];
 
 let shownCode = null;
 
@@ -146,15 +150,17 @@ function paintChannels(state, choose) {
 function paintCode(state, view) {
   const record = state.pay_record;
   const live = view === "pay" && showCode(record);
-  byId("code").dataset.code = live ? "live" : view;
+  const onPage = view === "pay" && isPage(record);
+  byId("code").dataset.code = live ? "live" : onPage ? "page" : view;
   show(byId("code-cover"), !live);
   show(byId("code-spinner"), view === "preparing" || view === "none");
-  say(byId("code-words"), `checkout.code.${view}`);
   show(byId("make-code"), view === "code_failed");
   const wallet = () => walletName(channelOf(state));
+  say(byId("code-words"), onPage ? "checkout.code.page" : `checkout.code.${view}`, { wallet });
   show(byId("code-hint"), live);
   say(byId("code-hint"), "checkout.scan", { wallet });
-  paintWalletLinks(record, live, wallet);
+  byId("open-wallet").dataset.way = onPage ? "page" : "app";
+  paintWalletLinks(record, live || onPage, wallet, onPage ? "checkout.open_page" : "checkout.open_wallet");
 }
 
 /** Shows the server's picture of the code, or draws the code's text where there is none. Answers whether a code is shown. */
@@ -177,7 +183,7 @@ function showCode(record) {
   return true;
 }
 
-function paintWalletLinks(record, live, wallet) {
+function paintWalletLinks(record, live, wallet, key) {
   const address = live ? walletAddress(record) : null;
   const sandbox = address !== null && isSandbox(record);
   show(byId("open-wallet"), address !== null);
@@ -185,13 +191,13 @@ function paintWalletLinks(record, live, wallet) {
   if (address === null) return;
   byId("open-wallet").href = address;
   byId("open-sandbox").href = address;
-  say(byId("open-wallet"), "checkout.open_wallet", { wallet });
+  say(byId("open-wallet"), key, { wallet });
 }
 
 function paintResult(state, view) {
   say(byId("result-title"), `checkout.${view}.title`);
   say(byId("result-words"), `checkout.${view}.words`, { status: state.status });
-  const paid = view === "paid" || view === "refunded";
+  const paid = PAID_VIEWS.includes(view);
   show(byId("result-facts"), paid);
   if (paid) {
     sayWords(byId("result-amount"), amountOf(state));
@@ -233,6 +239,7 @@ function walletName(channel) {
 }
 
 function channelName(channel) {
+  if (NAMED_CHANNELS.includes(channel)) return { say: `checkout.channel.${channel}` };
   const wallet = walletOf(channel);
   return Object.values(PREFIXES).includes(wallet) ? { say: `wallet.${wallet}` } : { text: wallet };
 }

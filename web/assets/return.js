@@ -6,7 +6,7 @@ import { isFinal, replaces, viewOf } from "./checkout-state.js";
 import { money } from "./money.js";
 import { watch } from "./watch.js";
 
-const OUTCOMES = { paid: "paid", refunded: "refunded", cancelled: "cancelled", expired: "expired" };
+const OUTCOMES = { paid: "paid", partially_refunded: "partially_refunded", refunded: "refunded", cancelled: "cancelled", expired: "expired" };
 
 const checkout = byId("outcome").dataset.checkout;
 let state = null;
@@ -35,7 +35,7 @@ function paint() {
   sayWords(byId("amount"), money({ amountText: state.amount_text, amount: state.amount, currency: state.currency }));
   sayWords(byId("title"), state.title ?? "");
   show(byId("bill"), true);
-  show(byId("to-courses"), outcome === "paid" || outcome === "refunded");
+  show(byId("to-courses"), ["paid", "partially_refunded", "refunded"].includes(outcome));
   show(byId("to-checkout"), outcome === "open" || outcome === "expired");
 }
 

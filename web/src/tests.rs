@@ -250,7 +250,7 @@ async fn every_key_that_a_module_says_has_a_text() {
 
 #[tokio::test]
 async fn every_view_of_the_checkout_has_its_words() {
-    const PANELS: [&str; 8] = ["paid", "refunded", "expired", "time_up", "closing", "cancelled", "unknown", "gone"];
+    const PANELS: [&str; 9] = ["paid", "partially_refunded", "refunded", "expired", "time_up", "closing", "cancelled", "unknown", "gone"];
     const CODES: [&str; 5] = ["pay", "none", "preparing", "code_over", "code_failed"];
     let has = |key: String| assert_ne!(text::words(&key, Language::Zh), key);
     for view in PANELS {
@@ -262,7 +262,11 @@ async fn every_view_of_the_checkout_has_its_words() {
         has(format!("checkout.state.{view}"));
         has(format!("checkout.code.{view}"));
     }
-    for outcome in ["open", "paid", "refunded", "cancelled", "expired"] {
+    for channel in ["alipay_qr", "alipay_page"] {
+        has(format!("checkout.channel.{channel}"));
+    }
+    has("checkout.code.page".to_owned());
+    for outcome in ["open", "paid", "partially_refunded", "refunded", "cancelled", "expired"] {
         has(format!("return.{outcome}.title"));
         has(format!("return.{outcome}.words"));
     }

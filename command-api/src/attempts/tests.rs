@@ -1,3 +1,5 @@
+mod pages;
+
 use std::sync::Arc;
 
 use chrono::TimeDelta;

@@ -1,3 +1,5 @@
+mod pages;
+
 use gateway::Operation::{self, Precreate, Query};
 use gateway::TradeState;
 
@@ -247,6 +249,7 @@ mod expired_orders {
     #[tokio::test]
     async fn a_product_is_ordered_again_at_todays_price() {
         let world = World::new().await;
+        world.receive("mug-black", 4).await;
         let created = world.create(&alice(), of_product("mug", Some("mug-black"), 2), None).await.unwrap().0;
         let order_id: OrderId = created.resource_id.parse().unwrap();
         expire(&world, order_id).await;

@@ -9,13 +9,13 @@ use crate::testing::{CORRELATION, Fault, ScriptedLog};
 
 /// A sum, for commands that need no shop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Tally(u32);
+pub(super) struct Tally(pub(super) u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Added(u32);
+pub(super) struct Added(pub(super) u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TooMuch;
+pub(super) struct TooMuch;
 
 impl Decider for Tally {
     type State = Self;
@@ -46,14 +46,14 @@ impl Aggregate for Tally {
     }
 }
 
-struct Scene {
-    log: Arc<ScriptedLog>,
+pub(super) struct Scene {
+    pub(super) log: Arc<ScriptedLog>,
     memory: Arc<MemoryEventStore>,
     ids: Arc<SeededIds>,
-    handler: Arc<Handler<Tally>>,
+    pub(super) handler: Arc<Handler<Tally>>,
 }
 
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let clock = Arc::new(ManualClock::new(DateTime::UNIX_EPOCH));
     let memory = Arc::new(MemoryEventStore::new(Arc::new(|| DateTime::UNIX_EPOCH)));
     let log = Arc::new(ScriptedLog::new(Arc::clone(&memory)));
@@ -62,17 +62,17 @@ fn scene() -> Scene {
     Scene { log, memory, ids, handler }
 }
 
-fn stream() -> StreamId {
+pub(super) fn stream() -> StreamId {
     StreamId::parse("tally-1").unwrap()
 }
 
-fn context() -> Context {
+pub(super) fn context() -> Context {
     Context { correlation_id: CORRELATION, causation_id: None, actor: "buyer:alice".to_owned(), source: "test", event_ids: EventIds::Fresh }
 }
 
 impl Scene {
     /// A handler of another process over the same log.
-    fn other(&self) -> Arc<Handler<Tally>> {
+    pub(super) fn other(&self) -> Arc<Handler<Tally>> {
         Arc::new(Handler::new(self.memory.clone(), self.ids.clone()))
     }
 
@@ -80,13 +80,13 @@ impl Scene {
         add(&self.handler, number).await
     }
 
-    async fn numbers(&self) -> Vec<u32> {
+    pub(super) async fn numbers(&self) -> Vec<u32> {
         let events = self.memory.read_stream(&stream(), 0, 1_000).await.unwrap();
         events.iter().map(|event| event.data.parse().unwrap()).collect()
     }
 
     /// Another process adds this just before the next append.
-    fn meanwhile(&self, number: u32) {
+    pub(super) fn meanwhile(&self, number: u32) {
         let other = self.other();
         self.log.meanwhile("tally", async move {
             add(&other, number).await.unwrap();
@@ -94,7 +94,7 @@ impl Scene {
     }
 }
 
-async fn add(handler: &Handler<Tally>, number: u32) -> Result<Executed<Tally>, ExecuteError<TooMuch>> {
+pub(super) async fn add(handler: &Handler<Tally>, number: u32) -> Result<Executed<Tally>, ExecuteError<TooMuch>> {
     handler.execute(&stream(), &context(), |tally| Tally::decide(tally, number)).await
 }
 

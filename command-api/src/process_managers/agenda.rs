@@ -8,6 +8,10 @@ use domain::{PayNo, RefundNo};
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
+    /// Stock is held for it and it was never made: decide that it never will be.
+    Abandon,
+    /// Bring its stock to where it is.
+    Stock,
     /// Its time is over: end it.
     Expire,
     /// Ask the channel what became of an attempt.
@@ -73,7 +77,11 @@ pub(crate) fn next_rung(begun: DateTime<Utc>, after: DateTime<Utc>) -> DateTime<
 
 /// What is to be done about `order` at `now`.
 pub(crate) fn agenda(order: &Order, asked: Asked, patience: AttemptPatience, now: DateTime<Utc>) -> Agenda {
-    let Some(created) = &order.created else { return Agenda::default() };
+    let Some(created) = &order.created else {
+        // It is on the list because stock is held for it, and looked at when it should have been made long ago.
+        let is_abandoned = order.status == OrderStatus::Abandoned;
+        return Agenda { tasks: if is_abandoned { vec![Task::Stock] } else { vec![Task::Abandon, Task::Stock] }, next_at: None };
+    };
     let mut plan = Plan { now, asked, patience, tasks: Vec::new(), next_at: None };
     if order.status == OrderStatus::AwaitingPayment {
         plan.once(created.expires_at, Task::Expire);
@@ -89,6 +97,9 @@ pub(crate) fn agenda(order: &Order, asked: Asked, patience: AttemptPatience, now
         plan.look_at(next_rung(plan.asked.touched_at, now));
     }
     plan.refunds(order);
+    if !created.draft.stock.is_empty() && (order.status == OrderStatus::Paid || order.status.ended_unpaid()) {
+        plan.tasks.push(Task::Stock);
+    }
     Agenda { tasks: plan.tasks, next_at: plan.next_at }
 }
 
@@ -142,6 +153,8 @@ impl Plan {
                 let patient = issued.issued_at + self.patience.0;
                 self.ask(patient, false, &[patient], Task::TakeUp(issued.pay_no));
             }
+            // Nobody has it yet: the channel knows nothing of it.
+            PayRecordStatus::Pending if !record.was_shown() => {}
             PayRecordStatus::Pending => self.ask(issued.issued_at, false, &grace_over, Task::Ask(issued.pay_no)),
             PayRecordStatus::Closing if record.closing_cause == Some(ClosingCause::OrderCancelled) => {
                 let patient = self.asked.touched_at + CANCEL_PATIENCE;

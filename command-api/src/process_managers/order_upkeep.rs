@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::Decider;
 use domain::order::{Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent};
 use domain::pay_record::PayRecordEvent;
+use domain::stock::StockEvent;
 use event_store::RecordedEvent;
 use followers::{Feed, Follower, FollowerError, Lag, Leases, Progress};
 use futures_util::StreamExt;
@@ -15,12 +16,14 @@ use uuid::Uuid;
 use super::agenda::{Agenda, Asked, AttemptPatience, Task, agenda, next_rung};
 use super::todo::{DueOrder, Looked, OrderTodo, TodoError, Touched};
 use crate::failure::CommandFailure;
-use crate::handler::{Context, EventIds};
+use crate::handler::{Context, EventIds, ExecuteError};
 use crate::service::Commands;
 use crate::streams;
 
 /// The process manager's name.
 const NAME: &str = "order_upkeep";
+/// The event of a stock's stream by which an order comes on the list that may never be made.
+const STOCK_RESERVED: &str = "StockReserved";
 /// Events read at a time.
 const PAGE: usize = 200;
 /// Orders looked at in one run.
@@ -44,9 +47,9 @@ pub struct OrderUpkeep {
 }
 
 impl OrderUpkeep {
-    /// The events that put an order on the list: all of an order's stream.
+    /// The events that put an order on the list: all of an order's stream, and that stock is held for it.
     pub fn events() -> impl Iterator<Item = &'static str> {
-        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name)
+        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name).chain([STOCK_RESERVED])
     }
 
     /// A process manager over these parts. Of several with the same `leases` one at a time acts; `holder` names this one,
@@ -82,7 +85,10 @@ impl OrderUpkeep {
         if due.is_empty() || !self.is_ours(now).await? {
             return Ok(0);
         }
-        let looks = due.into_iter().map(|order| async move { (order, self.look(&order, now).await) });
+        let looks = due.into_iter().map(|order| async move {
+            let look = self.look(&order, now).await;
+            (order, look)
+        });
         let looks: Vec<_> = futures_util::stream::iter(looks).buffer_unordered(SIDE_BY_SIDE).collect().await;
         let (mut looked, mut failed) = (Vec::with_capacity(looks.len()), None);
         for (order, look) in looks {
@@ -127,6 +133,12 @@ impl OrderUpkeep {
                     let again = next_rung(due.touched_at, now);
                     next_at = Some(next_at.map_or(again, |next_at| next_at.min(again)));
                 }
+                // It is paid, and its stock was given to somebody else: more must come in.
+                Err(failure @ CommandFailure::InsufficientStock { .. }) => {
+                    tracing::error!(order.id = %due.order_id, error = %failure, "a paid order lacks stock; it takes what comes in next");
+                    let again = next_rung(due.touched_at, now);
+                    next_at = Some(next_at.map_or(again, |next_at| next_at.min(again)));
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -134,9 +146,11 @@ impl OrderUpkeep {
     }
 
     async fn perform(&self, task: Task, due: &DueOrder, cause: Option<Uuid>) -> Result<(), CommandFailure> {
-        let context = context(task, cause);
+        let context = context(task, due, cause);
         let order_id = due.order_id;
         match task {
+            Task::Abandon => self.decide(&context, due, OrderCommand::Abandon { order_id }).await,
+            Task::Stock => self.commands.settle_stock(&context, order_id, &due.reserved).await,
             Task::Expire => self.decide(&context, due, OrderCommand::Expire { now: self.commands.now() }).await,
             Task::StopWaiting => self.decide(&context, due, OrderCommand::StopWaiting { now: self.commands.now() }).await,
             Task::Ask(pay_no) => self.commands.settle_by_query(&context, pay_no).await.map(drop),
@@ -157,7 +171,7 @@ impl OrderUpkeep {
                 }
                 Ok(())
             }
-            Err(crate::handler::ExecuteError::Rejected(OrderRejection::WrongState)) => Ok(()),
+            Err(ExecuteError::Rejected(OrderRejection::WrongState | OrderRejection::AlreadyCreated)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -169,6 +183,9 @@ fn asks_a_channel(task: Task) -> bool {
 
 /// When an event's order is to be looked at. Most of what happens while a buyer pays needs no look at once.
 fn touch(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::stored::StoredFormError> {
+    if recorded.event_type == STOCK_RESERVED {
+        return touch_of_stock(recorded);
+    }
     let event = OrderStreamEvent::from_stored(&recorded.event_type, recorded.schema_version, &recorded.data)?;
     let Some(order_id) = recorded.stream_id.as_str().strip_prefix("order-").and_then(|number| number.parse().ok()) else {
         return Ok(None);
@@ -180,18 +197,36 @@ fn touch(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::stored::St
         ) => next_rung(recorded.recorded_at, recorded.recorded_at),
         _ => recorded.recorded_at,
     };
-    Ok(Some(Touched { order_id, position: recorded.position, touched_at: recorded.recorded_at, look_at }))
+    Ok(Some(Touched { order_id, position: recorded.position, touched_at: recorded.recorded_at, look_at, reserved: vec![] }))
+}
+
+/// When the order is to be looked at that stock is held for, made or not.
+fn touch_of_stock(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::stored::StoredFormError> {
+    let event = StockEvent::from_stored(&recorded.event_type, recorded.schema_version, &recorded.data)?;
+    let StockEvent::StockReserved(event) = event else { return Ok(None) };
+    Ok(Some(Touched {
+        order_id: event.order_id,
+        position: recorded.position,
+        touched_at: recorded.recorded_at,
+        look_at: event.check_at,
+        reserved: event.order_skus,
+    }))
 }
 
 /// Its events follow from the newest one of the order, and doing a task twice makes the same.
-fn context(task: Task, cause: Option<Uuid>) -> Context {
-    let cause = cause.unwrap_or_default();
+fn context(task: Task, due: &DueOrder, cause: Option<Uuid>) -> Context {
+    let cause = cause.unwrap_or_else(|| derived_id(Uuid::nil(), &due.order_id.to_string()));
+    let name = match task {
+        // Stock may be held again after it was let go while nothing happens to the order itself.
+        Task::Stock => format!("{task:?}/{}", due.position.as_i64()),
+        _ => format!("{task:?}"),
+    };
     Context {
         correlation_id: derived_id(cause, NAME),
         causation_id: Some(cause),
         actor: format!("process:{NAME}"),
         source: "process-managers",
-        event_ids: EventIds::Derived { cause: derived_id(cause, &format!("{task:?}")), handler: NAME },
+        event_ids: EventIds::Derived { cause: derived_id(cause, &name), handler: NAME },
     }
 }
 

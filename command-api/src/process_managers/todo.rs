@@ -7,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, Migration, Time, Transaction, values};
-use domain::OrderId;
+use domain::{OrderId, SkuId};
 use event_store::Position;
 use followers::{AdvanceError, Checkpoint, Overtaken};
 
 /// An order of which something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touched {
     /// The order.
     pub order_id: OrderId,
@@ -22,10 +22,12 @@ pub struct Touched {
     pub touched_at: DateTime<Utc>,
     /// When to look at it, at the latest.
     pub look_at: DateTime<Utc>,
+    /// What stock is held for it, where the event says so.
+    pub reserved: Vec<SkuId>,
 }
 
 /// An order to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueOrder {
     /// The order.
     pub order_id: OrderId,
@@ -35,6 +37,8 @@ pub struct DueOrder {
     pub touched_at: DateTime<Utc>,
     /// When its channels were asked last, and the newest event that was known then.
     pub asked: Option<(DateTime<Utc>, Position)>,
+    /// What stock was held for it, in case that it was never made.
+    pub reserved: Vec<SkuId>,
 }
 
 /// What a look at an order led to.
@@ -124,25 +128,27 @@ impl OrderTodo for SqlOrderTodo {
             AdvanceError::Database(error) => TodoError::Database(error),
         })?;
         for order in merged(touched).values() {
-            let sql = "insert into unfinished_order (order_id, position, touched_at, next_at) values ($1, $2, $3, $4)
+            let sql = "insert into unfinished_order (order_id, position, touched_at, next_at, reserved) values ($1, $2, $3, $4, $5)
                 on conflict (order_id) do update set position = excluded.position, touched_at = excluded.touched_at,
+                reserved = case when excluded.reserved = '' then unfinished_order.reserved else excluded.reserved end,
                 next_at = case when excluded.next_at < unfinished_order.next_at then excluded.next_at else unfinished_order.next_at end";
-            let row = values![order.order_id.to_string(), order.position.as_i64(), order.touched_at, order.look_at];
+            let row =
+                values![order.order_id.to_string(), order.position.as_i64(), order.touched_at, order.look_at, joined(&order.reserved)];
             transaction.execute(sql, row).await?;
         }
         Ok(transaction.commit().await?)
     }
 
     async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueOrder>, TodoError> {
-        let sql = "select order_id, position, touched_at, asked_at, asked_position from unfinished_order where next_at <= $1
+        let sql = "select order_id, position, touched_at, asked_at, asked_position, reserved from unfinished_order where next_at <= $1
             order by next_at, order_id limit $2";
-        let rows: Vec<(String, i64, Time, Option<Time>, Option<i64>)> = self.database.fetch_all(sql, values![now, limit]).await?;
+        let rows: Vec<(String, i64, Time, Option<Time>, Option<i64>, String)> = self.database.fetch_all(sql, values![now, limit]).await?;
         rows.into_iter()
-            .map(|(order_id, position, touched_at, asked_at, asked_position)| {
-                let parsed = order_id.parse().ok().zip(Position::new(position));
-                let (number, position) = parsed.ok_or(TodoError::Damaged(order_id))?;
+            .map(|(order_id, position, touched_at, asked_at, asked_position, reserved)| {
+                let parsed = order_id.parse().ok().zip(Position::new(position)).zip(split(&reserved));
+                let ((number, position), reserved) = parsed.ok_or(TodoError::Damaged(order_id))?;
                 let asked = asked_at.map(|at| at.0).zip(asked_position.and_then(Position::new));
-                Ok(DueOrder { order_id: number, position, touched_at: touched_at.0, asked })
+                Ok(DueOrder { order_id: number, position, touched_at: touched_at.0, asked, reserved })
             })
             .collect()
     }
@@ -181,19 +187,32 @@ async fn put(transaction: &mut Transaction, look: &Looked) -> Result<(), TodoErr
     Ok(())
 }
 
+/// SKUs have no blank in their ids.
+fn joined(skus: &[SkuId]) -> String {
+    skus.iter().map(SkuId::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn split(skus: &str) -> Option<Vec<SkuId>> {
+    skus.split_whitespace().map(|sku_id| sku_id.parse().ok()).collect()
+}
+
 /// The last word on each order, to be looked at when the earliest asks for it.
 fn merged(touched: &[Touched]) -> BTreeMap<OrderId, Touched> {
     let mut merged: BTreeMap<OrderId, Touched> = BTreeMap::new();
     for order in touched {
-        let earlier = merged.get(&order.order_id).map(|earlier| earlier.look_at);
-        let look_at = earlier.map_or(order.look_at, |look_at| look_at.min(order.look_at));
-        merged.insert(order.order_id, Touched { look_at, ..*order });
+        let earlier = merged.remove(&order.order_id);
+        let look_at = earlier.as_ref().map_or(order.look_at, |earlier| earlier.look_at.min(order.look_at));
+        let reserved = match earlier {
+            Some(earlier) if order.reserved.is_empty() => earlier.reserved,
+            _ => order.reserved.clone(),
+        };
+        merged.insert(order.order_id, Touched { look_at, reserved, ..order.clone() });
     }
     merged
 }
 
 /// An order of the list in memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     due: DueOrder,
     next_at: DateTime<Utc>,
@@ -221,14 +240,14 @@ impl OrderTodo for MemoryOrderTodo {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         from.advance_in_memory(&mut inner.0, to).map_err(|Overtaken| TodoError::Overtaken)?;
         for (order_id, touched) in merged(touched) {
-            let kept = inner.1.get(&order_id).copied();
-            let due = DueOrder {
-                order_id,
-                position: touched.position,
-                touched_at: touched.touched_at,
-                asked: kept.and_then(|kept| kept.due.asked),
+            let kept = inner.1.remove(&order_id);
+            let next_at = kept.as_ref().map_or(touched.look_at, |kept| kept.next_at.min(touched.look_at));
+            let asked = kept.as_ref().and_then(|kept| kept.due.asked);
+            let reserved = match kept {
+                Some(kept) if touched.reserved.is_empty() => kept.due.reserved,
+                _ => touched.reserved,
             };
-            let next_at = kept.map_or(touched.look_at, |kept| kept.next_at.min(touched.look_at));
+            let due = DueOrder { order_id, position: touched.position, touched_at: touched.touched_at, asked, reserved };
             inner.1.insert(order_id, Entry { due, next_at });
         }
         Ok(())
@@ -239,7 +258,7 @@ impl OrderTodo for MemoryOrderTodo {
         let mut due: Vec<&Entry> = inner.1.values().filter(|entry| entry.next_at <= now).collect();
         due.sort_by_key(|entry| (entry.next_at, entry.due.order_id));
         due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(due.into_iter().map(|entry| entry.due).collect())
+        Ok(due.into_iter().map(|entry| entry.due.clone()).collect())
     }
 
     async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError> {

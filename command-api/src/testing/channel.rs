@@ -68,6 +68,7 @@ pub(crate) struct ScriptedChannel {
     asked: Mutex<Vec<(Operation, String)>>,
     requests: Mutex<Vec<PrecreateRequest>>,
     refund_requests: Mutex<Vec<RefundRequest>>,
+    form_requests: Mutex<Vec<FormRequest>>,
     unavailable: AtomicBool,
 }
 
@@ -86,6 +87,7 @@ impl ScriptedChannel {
             asked: Mutex::default(),
             requests: Mutex::default(),
             refund_requests: Mutex::default(),
+            form_requests: Mutex::default(),
             unavailable: AtomicBool::new(false),
         }
     }
@@ -116,9 +118,13 @@ impl ScriptedChannel {
     }
 
     /// The next form ends so.
-    #[allow(dead_code, reason = "for the tests of forms")]
     pub(crate) fn forms(&self, answer: Result<PaymentForm, GatewayError>) {
         self.forms.lock().unwrap().push_back(answer);
+    }
+
+    /// Every form that was asked for so far.
+    pub(crate) fn form_requests(&self) -> Vec<FormRequest> {
+        self.form_requests.lock().unwrap().clone()
     }
 
     /// Every refund that was asked for so far.
@@ -211,6 +217,7 @@ impl Gateway for ScriptedChannel {
 
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
         self.asked.lock().unwrap().push((Operation::Form, request.out_trade_no.clone()));
+        self.form_requests.lock().unwrap().push(request.clone());
         let told = self.forms.lock().unwrap().pop_front();
         told.unwrap_or_else(|| {
             let action = format!("https://page.alipay.example/{}", request.out_trade_no);

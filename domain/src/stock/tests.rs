@@ -54,7 +54,7 @@ fn reserve(wish: StockReserved) -> StockCommand {
 }
 
 fn release(number: u8) -> StockCommand {
-    StockCommand::Release { sku_id: mug(), order_id: order(number), pay_no: None, cause: ReleaseCause::OrderEnded }
+    StockCommand::Release { sku_id: mug(), order_id: order(number), held_for: vec![None], cause: ReleaseCause::OrderEnded }
 }
 
 fn released(number: u8, quantity: u32) -> StockEvent {
@@ -149,7 +149,7 @@ fn what_is_held_anew_for_a_late_payment_is_not_let_go_with_the_order() {
     given(&after).when(release(1)).then_nothing();
     assert_eq!(given(&after).state().available(), 0);
     let late =
-        StockCommand::Release { sku_id: mug(), order_id: order(1), pay_no: Some(pay_no(1)), cause: ReleaseCause::LatePaymentRefunded };
+        StockCommand::Release { sku_id: mug(), order_id: order(1), held_for: vec![Some(pay_no(1))], cause: ReleaseCause::LatePaymentRefunded };
     let back: StockEvent =
         StockReleased { sku_id: mug(), order_id: order(1), quantity: 2, was_sold: false, cause: ReleaseCause::LatePaymentRefunded }.into();
     given(&after).when(late).then([back]);
@@ -177,6 +177,9 @@ fn a_paid_order_that_holds_nothing_takes_what_is_there() {
 fn what_was_bought_comes_back_once() {
     let bought = [received(3), reservation(1, 2).into(), sold(1, 2)];
     given(&bought).when(bring_back(1)).then([returned(1, 2)]);
+    let cause = ReleaseCause::Refunded;
+    let held_back = StockReleased { sku_id: mug(), order_id: order(1), quantity: 2, was_sold: false, cause }.into();
+    given(&bought[..2]).when(bring_back(1)).then([held_back]);
     let back = [received(3), reservation(1, 2).into(), sold(1, 2), returned(1, 2)];
     given(&back).when(bring_back(1)).then_nothing();
     assert_eq!(given(&back).state().available(), 3);

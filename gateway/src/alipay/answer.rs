@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 use super::charset::{self, Charset};
 use super::keys::AlipayKeys;
 
+/// The code of a call that came too soon after others.
+pub(super) const ASKED_TOO_OFTEN: &str = "40005";
+
 /// The members of a verified node.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -28,6 +31,12 @@ pub(super) enum AnswerError {
     /// The gateway's own error, which is often not signed. The code helps whoever looks for a wrong configuration.
     #[error("an answer without a signature says {code}")]
     Unauthenticated {
+        /// The sub_code or, where there is none, the code.
+        code: String,
+    },
+    /// The gateway says, without a signature, that it is asked too often: it works, and did nothing.
+    #[error("an answer without a signature says that the gateway is asked too often: {code}")]
+    AskedTooOften {
         /// The sub_code or, where there is none, the code.
         code: String,
     },
@@ -60,7 +69,7 @@ impl<'a> Signed<'a> {
         let node = format!("{}_response", method.replace('.', "_"));
         let Some(node) = top.0.get(&node) else {
             let error = top.0.get("error_response").and_then(|node| Answer::parse(node.get()));
-            return Err(error.map_or(AnswerError::NoNode, |answer| AnswerError::Unauthenticated { code: answer.code_word() }));
+            return Err(error.map_or(AnswerError::NoNode, |answer| answer.unauthenticated()));
         };
         // Texts of answers are the same length as their bytes, so the place of the node is the same in both.
         let start = node.get().as_ptr().addr() - text.as_ptr().addr();
@@ -95,8 +104,14 @@ impl Answer {
         match answer.text("code") {
             // Only these two say what became of a payment.
             None | Some("10000" | "40004") => Err(AnswerError::Unsigned),
-            Some(_) => Err(AnswerError::Unauthenticated { code: answer.code_word() }),
+            Some(_) => Err(answer.unauthenticated()),
         }
+    }
+
+    /// What an error of the gateway says that is not signed.
+    fn unauthenticated(&self) -> AnswerError {
+        let code = self.code_word();
+        if self.text("code") == Some(ASKED_TOO_OFTEN) { AnswerError::AskedTooOften { code } } else { AnswerError::Unauthenticated { code } }
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -2,7 +2,7 @@
 //!
 //! Source: the tables of result codes of Alipay's `gateway.do` protocol.
 
-use super::answer::Answer;
+use super::answer::{ASKED_TOO_OFTEN, Answer};
 use crate::Operation;
 
 /// The business failures, without their prefix, that say where the payment stands.
@@ -34,7 +34,7 @@ pub(super) enum Outcome {
     RefundFailed(String),
     /// The refund is not made, and a person must act before it can be, with Alipay's word for why.
     RefundNeedsOperator(String),
-    /// Alipay could not do its work now: nobody knows what became of the call.
+    /// Alipay as a whole could not do its work now: nobody knows what became of the call.
     Unavailable(String),
     /// Alipay works, and what it says leaves open what became of the call.
     Open(String),
@@ -46,8 +46,10 @@ impl Outcome {
         let word = answer.code_word();
         match answer.text("code") {
             Some("10000") => Self::Accepted,
-            // Out of service, or asked too often: the same call may succeed a moment later.
-            Some("20000" | "40005") => Self::Unavailable(word),
+            // Out of service: no other call would fare better now.
+            Some("20000") => Self::Unavailable(word),
+            // Asked too often: it works, and the same call may succeed a moment later.
+            Some(ASKED_TOO_OFTEN) => Self::Open(word),
             // A wrong member, key, application or contract: the same call would be refused again.
             Some("20001" | "40001" | "40002" | "40003" | "40006") => Self::Refused(word),
             Some("40004") => Self::of_business(operation, answer.text("sub_code").unwrap_or_default(), word),
@@ -61,7 +63,9 @@ impl Outcome {
         let name = sub_code.split_once('.').map_or(sub_code, |(_, name)| name);
         let is_about_state = STATES.contains(&name);
         match (name, operation) {
-            ("SYSTEM_ERROR", _) => Self::Unavailable(word),
+            // The trouble of this payment alone: others go on beside it.
+            ("SYSTEM_ERROR", _) => Self::Open(word),
+            // The gateway's own word for being out of service.
             (name, _) if name.contains("unknow") => Self::Unavailable(word),
             ("TRADE_NOT_EXIST", Operation::Query | Operation::Close | Operation::QueryRefund) => Self::Absent,
             // Nothing is said.

@@ -11,6 +11,7 @@ use super::*;
 use crate::alipay::keys::ApplicationKey;
 use crate::alipay::request::Request;
 use crate::alipay::transport::HttpAnswer;
+use crate::{BreakerConfig, CircuitBreaker};
 
 /// The number that the tests ask for.
 pub(super) const NUMBER: &str = "723100000000000101";
@@ -277,8 +278,37 @@ async fn a_close_tells_what_it_did() {
         assert_eq!(closed(&failed(forbidden)).await.unwrap(), Closed::StateForbids, "{forbidden}");
     }
     assert_inconclusive(closed(r#"{"code":"10000"}"#).await, "no readable out_trade_no");
-    assert_eq!(unknown_because(closed(&failed("ACQ.SYSTEM_ERROR")).await), "Alipay could not do its work: ACQ.SYSTEM_ERROR");
+    assert_inconclusive(closed(&failed("ACQ.SYSTEM_ERROR")).await, "ACQ.SYSTEM_ERROR");
     assert_refused(closed(&failed("ACQ.INVALID_PARAMETER")).await, "ACQ.INVALID_PARAMETER");
+}
+
+/// Whether the breaker still lets attempts begin after six queries in a row were answered so.
+async fn available_after(answer: impl Fn() -> Result<HttpAnswer, TransportError>) -> bool {
+    let (gateway, canned) = answering(&settings(), answer());
+    canned.answers.lock().unwrap().extend((0..5).map(|_| answer()));
+    let clock = Arc::new(ManualClock::new("2026-03-05T06:08:09Z".parse().unwrap()));
+    let breaker = CircuitBreaker::new(gateway, Channel::AlipayQr, BreakerConfig::default(), clock);
+    for _ in 0..6 {
+        assert!(matches!(breaker.query(NUMBER).await, Err(GatewayError::Unknown { .. })));
+    }
+    breaker.available()
+}
+
+#[tokio::test]
+async fn an_outage_is_no_answer_or_a_gateway_out_of_service_and_no_single_payments_trouble() {
+    let signed = |node: &str| Ok(http_answer(signed_answer(method(Operation::Query), node)));
+    let unsigned = |node: &str| Ok(http_answer(format!(r#"{{"alipay_trade_query_response":{node}}}"#)));
+    let limited = r#"{"code":"40005","sub_code":"isv.method-call-limited"}"#;
+    assert!(available_after(|| signed(&failed("ACQ.SYSTEM_ERROR"))).await);
+    assert!(available_after(|| signed(limited)).await);
+    assert!(available_after(|| unsigned(limited)).await, "errors of the gateway are often not signed");
+    assert!(available_after(|| Ok(http_answer(format!(r#"{{"error_response":{limited}}}"#)))).await);
+    let unavailable = r#"{"code":"20000","sub_code":"isp.unknow-error"}"#;
+    assert!(!available_after(|| signed(unavailable)).await);
+    assert!(!available_after(|| unsigned(unavailable)).await);
+    assert!(!available_after(|| unsigned(&failed("ACQ.SYSTEM_ERROR"))).await, "anybody may have written it");
+    assert!(!available_after(|| Err(TransportError::TooLarge)).await);
+    assert!(!available_after(|| Ok(HttpAnswer { status: 502, ..http_answer("") })).await);
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ create table unfinished_order (
     touched_at timestamptz not null,
     next_at timestamptz not null,
     asked_at timestamptz,
-    asked_position bigint
+    asked_position bigint,
+    reserved text not null default ''
 );
 create index unfinished_order_due on unfinished_order (next_at);
 comment on table unfinished_order is 'The to-do list of the process manager order_upkeep: orders of which something is still to be done or to be waited for';
@@ -14,5 +15,6 @@ comment on column unfinished_order.touched_at is 'When that was recorded';
 comment on column unfinished_order.next_at is 'When to look at the order next';
 comment on column unfinished_order.asked_at is 'When its channels were asked last; null if never';
 comment on column unfinished_order.asked_position is 'The newest event of the order that was known then';
+comment on column unfinished_order.reserved is 'The SKUs of which stock was held for it, with blanks between, in case that it is never made';
 -- The list of attempts without an outcome is part of the new one.
 drop table unfinished_attempt;

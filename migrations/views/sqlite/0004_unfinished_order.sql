@@ -11,7 +11,9 @@ create table unfinished_order (
     -- when its channels were asked last, in microseconds, UTC; null if never
     asked_at integer,
     -- the newest event of the order that was known then
-    asked_position integer
+    asked_position integer,
+    -- the SKUs of which stock was held for it, with blanks between, in case that it is never made
+    reserved text not null default ''
 ) strict;
 create index unfinished_order_due on unfinished_order (next_at);
 -- The list of attempts without an outcome is part of the new one.

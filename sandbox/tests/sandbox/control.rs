@@ -162,6 +162,21 @@ async fn the_clock_moves_ahead_and_is_shown() {
 }
 
 #[tokio::test]
+async fn every_answer_tells_the_sandboxs_own_time() {
+    let world = World::start().await;
+    world.advance(7_200_000).await;
+    let call = world.members("alipay.trade.query", &json!({"out_trade_no": "1001"}), None);
+    let gateway = world.client.post(&world.credentials.gateway_url).header("content-type", crate::world::FORM);
+    let gateway = gateway.body(crate::world::form(&call)).send().await.unwrap();
+    for response in [gateway, world.get("/sandbox/clock").await, world.get("/sandbox/nowhere").await] {
+        let dates: Vec<_> = response.headers().get_all("date").iter().collect();
+        assert_eq!(dates.len(), 1, "{}", response.url());
+        let date = DateTime::parse_from_rfc2822(dates[0].to_str().unwrap()).unwrap().to_utc();
+        assert!((world.now() - date).abs() < TimeDelta::seconds(30), "{date} at {}", response.url());
+    }
+}
+
+#[tokio::test]
 async fn the_clock_never_runs_a_hundred_years_ahead() {
     let world = World::start().await;
     for _ in 0..100 {

@@ -30,6 +30,17 @@ async fn keys_clock_trades_and_faults_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn a_stop_leaves_the_file_of_the_state_alone() {
+    let world = World::start().await;
+    world.precreate("1001", None).await.done();
+    assert!(world.state_files().len() > 1, "while it runs, what was written lies beside the file");
+    world.sandbox.close().await;
+    assert_eq!(world.state_files(), ["sandbox.db"]);
+    let world = world.restarted().await;
+    assert_eq!(world.trade("1001").await["status"], "coded");
+}
+
+#[tokio::test]
 async fn a_notification_that_waits_is_sent_after_a_restart() {
     let (world, mut receiver) = (World::start().await, Receiver::start(Reply::Success).await);
     world.precreate("1001", Some(&receiver.url)).await.done();

@@ -121,6 +121,14 @@ impl World {
         self.database.close().await;
     }
 
+    /// The names of the files of the state.
+    pub(crate) fn state_files(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

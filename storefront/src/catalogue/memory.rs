@@ -62,6 +62,10 @@ impl Catalogue for MemoryCatalogue {
         Ok(behind.filter(|product| lets_through(filter, product)).take(limit).cloned().collect())
     }
 
+    async fn has_sku(&self, sku_id: &SkuId) -> Result<bool, StorefrontError> {
+        Ok(self.shelves().owners.contains_key(sku_id))
+    }
+
     async fn put_product(&self, draft: ProductDraft, _now: DateTime<Utc>) -> Result<Product, PutProductError> {
         draft.check()?;
         let mut shelves = self.shelves();

@@ -111,6 +111,10 @@ pub struct Product {
     pub starts_at: Option<DateTime<Utc>>,
     /// Whether it may be bought now.
     pub on_sale: bool,
+    /// How many of each variant one buyer may hold and have bought; `None` without a limit.
+    pub buyer_limit: Option<u32>,
+    /// For how many seconds an order of it can be paid, where that is shorter than usual.
+    pub hold_s: Option<u32>,
     /// Its variants, in the shop's order.
     pub skus: Vec<Sku>,
 }
@@ -143,6 +147,11 @@ pub struct ProductDraft {
     pub starts_at: Option<DateTime<Utc>>,
     /// Whether it may be bought.
     pub on_sale: bool,
+    /// How many of each variant one buyer may hold and have bought, at least 1; for goods only.
+    pub buyer_limit: Option<u32>,
+    /// For how many seconds an order of it can be paid, [`ProductDraft::SHORTEST_HOLD_S`] to [`ProductDraft::LONGEST_HOLD_S`]:
+    /// so short is its stock held for who does not pay. For goods only.
+    pub hold_s: Option<u32>,
     /// Its variants, at most [`ProductDraft::SKU_LIMIT`], in one currency with the price.
     pub skus: Vec<Sku>,
 }
@@ -166,6 +175,10 @@ impl ProductDraft {
     pub const SKU_LIMIT: usize = 100;
     /// The longest use of a course in days: a hundred years, so that every end is a date.
     pub const VALID_DAYS_LIMIT: u32 = 36_500;
+    /// The shortest hold in seconds: channels want two minutes, and a buyer needs some beside.
+    pub const SHORTEST_HOLD_S: u32 = 180;
+    /// The longest hold in seconds, a day.
+    pub const LONGEST_HOLD_S: u32 = 86_400;
 
     /// Errors: the first member that is not allowed.
     pub fn check(&self) -> Result<(), InvalidProduct> {
@@ -181,6 +194,18 @@ impl ProductDraft {
         }
         if self.kind != ProductKind::Course && (self.valid_days.is_some() || self.starts_at.is_some()) {
             return refuse("kind", "must be course where valid_days or starts_at is given");
+        }
+        if self.kind != ProductKind::Goods && (self.buyer_limit.is_some() || self.hold_s.is_some()) {
+            return refuse("kind", "must be goods where buyer_limit or hold_s is given");
+        }
+        if self.buyer_limit == Some(0) {
+            return refuse("buyer_limit", "must be at least 1");
+        }
+        if self.hold_s.is_some_and(|seconds| !(Self::SHORTEST_HOLD_S..=Self::LONGEST_HOLD_S).contains(&seconds)) {
+            return refuse("hold_s", "must be 180 to 86400");
+        }
+        if self.kind == ProductKind::Goods && self.on_sale && self.skus.is_empty() {
+            return refuse("skus", "must name a variant of goods on sale: each has stock of its own");
         }
         if self.skus.len() > Self::SKU_LIMIT {
             return refuse("skus", "must be at most 100");
@@ -214,6 +239,8 @@ impl ProductDraft {
             valid_days: self.valid_days,
             starts_at: self.starts_at,
             on_sale: self.on_sale,
+            buyer_limit: self.buyer_limit,
+            hold_s: self.hold_s,
             skus: self.skus,
         }
     }
@@ -255,6 +282,8 @@ mod tests {
             valid_days: None,
             starts_at: None,
             on_sale: true,
+            buyer_limit: None,
+            hold_s: None,
             skus: vec![sku("mug-black"), sku("mug-white")],
         }
     }
@@ -292,6 +321,21 @@ mod tests {
         for days in [0, 36_501] {
             assert_eq!(refused(|draft| draft.valid_days = Some(days)), "valid_days");
         }
+    }
+
+    #[test]
+    fn only_goods_are_limited_and_within_reason() {
+        for limited in [ProductDraft { buyer_limit: Some(1), ..goods() }, ProductDraft { hold_s: Some(180), ..goods() }] {
+            assert_eq!(limited.check(), Ok(()));
+            let course = ProductDraft { kind: ProductKind::Course, skus: Vec::new(), ..limited };
+            assert_eq!(course.check().unwrap_err().field, "kind");
+        }
+        assert_eq!(refused(|draft| draft.buyer_limit = Some(0)), "buyer_limit");
+        for seconds in [0, 179, 86_401] {
+            assert_eq!(refused(|draft| draft.hold_s = Some(seconds)), "hold_s");
+        }
+        assert_eq!(refused(|draft| draft.skus = Vec::new()), "skus");
+        assert_eq!(ProductDraft { on_sale: false, skus: Vec::new(), ..goods() }.check(), Ok(()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, Time, Transaction, values};
-use domain::{Currency, Money, ProductId};
+use domain::{Currency, Money, ProductId, SkuId};
 
 use super::product::{Product, ProductDraft, ProductKind, Sku, has_same_prices};
 use super::{Catalogue, CategoryId, ProductFilter, PutProductError, search_text};
@@ -27,7 +27,7 @@ impl SqlCatalogue {
 macro_rules! product_rows {
     ($products:literal, $version:literal) => {
         concat!(
-            "select p.product_id, p.kind, p.category_id, p.title, p.description, p.valid_days, p.starts_at, p.on_sale,
+            "select p.product_id, p.kind, p.category_id, p.title, p.description, p.valid_days, p.starts_at, p.on_sale, p.buyer_limit, p.hold_s,
                     price.price_version, price.amount_minor, price.currency,
                     sku.sku_id, sku.name as sku_name, sku_price.amount_minor as sku_amount_minor
              from (select * from product ",
@@ -52,6 +52,8 @@ struct ProductRow {
     valid_days: Option<i64>,
     starts_at: Option<Time>,
     on_sale: i64,
+    buyer_limit: Option<i64>,
+    hold_s: Option<i64>,
     price_version: i64,
     amount_minor: i64,
     currency: String,
@@ -93,6 +95,12 @@ impl Catalogue for SqlCatalogue {
         products(self.database.fetch_all(SQL, values).await?)
     }
 
+    async fn has_sku(&self, sku_id: &SkuId) -> Result<bool, StorefrontError> {
+        let found: Option<(String,)> =
+            self.database.fetch_optional("select sku_id from sku where sku_id = $1", values![sku_id.as_str()]).await?;
+        Ok(found.is_some())
+    }
+
     async fn put_product(&self, draft: ProductDraft, now: DateTime<Utc>) -> Result<Product, PutProductError> {
         draft.check()?;
         let mut transaction = self.database.begin().await.map_err(StorefrontError::from)?;
@@ -120,13 +128,13 @@ async fn write_texts(transaction: &mut Transaction, draft: &ProductDraft, now: D
     transaction
         .fetch_one(
             "insert into product (product_id, kind, category_id, title, description, search_text, valid_days, starts_at,
-                                  on_sale, price_version, changed_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10)
+                                  on_sale, buyer_limit, hold_s, price_version, changed_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $12, 0, $10)
              on conflict (product_id) do update set
                  kind = excluded.kind, category_id = excluded.category_id, title = excluded.title,
                  description = excluded.description, search_text = excluded.search_text,
                  valid_days = excluded.valid_days, starts_at = excluded.starts_at, on_sale = excluded.on_sale,
-                 changed_at = excluded.changed_at
+                 buyer_limit = excluded.buyer_limit, hold_s = excluded.hold_s, changed_at = excluded.changed_at
              returning price_version",
             values![
                 draft.product_id.as_str(),
@@ -139,6 +147,8 @@ async fn write_texts(transaction: &mut Transaction, draft: &ProductDraft, now: D
                 draft.starts_at,
                 draft.on_sale,
                 now,
+                draft.buyer_limit,
+                draft.hold_s,
             ],
         )
         .await
@@ -219,6 +229,8 @@ fn product(row: ProductRow, currency: Currency, sku: Option<Sku>) -> Option<Prod
         valid_days: row.valid_days.map(u32::try_from).transpose().ok()?,
         starts_at: row.starts_at.map(DateTime::from),
         on_sale: row.on_sale == 1,
+        buyer_limit: row.buyer_limit.map(u32::try_from).transpose().ok()?,
+        hold_s: row.hold_s.map(u32::try_from).transpose().ok()?,
         skus: sku.into_iter().collect(),
     })
 }

@@ -32,6 +32,8 @@ fn course() -> ProductDraft {
         valid_days: Some(365),
         starts_at: Some(now() + TimeDelta::days(3)),
         on_sale: true,
+        buyer_limit: None,
+        hold_s: None,
         skus: Vec::new(),
     }
 }
@@ -47,6 +49,8 @@ fn goods() -> ProductDraft {
         valid_days: None,
         starts_at: None,
         on_sale: true,
+        buyer_limit: Some(2),
+        hold_s: Some(600),
         skus: vec![sku("mug-white", "White", 3_900), sku("mug-black", "Black", 4_200)],
     }
 }
@@ -102,11 +106,12 @@ pub(super) async fn a_change_of_variants_is_a_new_version(catalogue: &dyn Catalo
         vec![],
     ];
     for (version, skus) in (2..).zip(steps) {
-        let draft = ProductDraft { skus, ..goods() };
+        let draft = ProductDraft { on_sale: !skus.is_empty(), skus, ..goods() };
         assert_eq!(put(catalogue, draft.clone()).await, draft.clone().into_product(version));
         assert_eq!(catalogue.product(&id("mug")).await.unwrap(), Some(draft.into_product(version)));
     }
-    assert_eq!(catalogue.product_at(&id("mug"), 1).await.unwrap(), Some(goods().into_product(1)));
+    let first = ProductDraft { on_sale: false, ..goods() };
+    assert_eq!(catalogue.product_at(&id("mug"), 1).await.unwrap(), Some(first.into_product(1)));
 }
 
 pub(super) async fn an_earlier_version_shows_the_present_texts(catalogue: &dyn Catalogue) {
@@ -120,7 +125,9 @@ pub(super) async fn an_earlier_version_shows_the_present_texts(catalogue: &dyn C
 
 pub(super) async fn a_variant_belongs_to_one_product_for_ever(catalogue: &dyn Catalogue) {
     put(catalogue, goods()).await;
-    put(catalogue, ProductDraft { skus: Vec::new(), ..goods() }).await;
+    put(catalogue, ProductDraft { skus: Vec::new(), on_sale: false, ..goods() }).await;
+    assert!(catalogue.has_sku(&"mug-black".parse().unwrap()).await.unwrap());
+    assert!(!catalogue.has_sku(&"mug".parse().unwrap()).await.unwrap());
     let thief = ProductDraft { product_id: id("cup"), skus: vec![sku("cup-1", "One", 1), sku("mug-black", "Two", 1)], ..goods() };
     let refused = catalogue.put_product(thief, now()).await;
     assert!(matches!(&refused, Err(PutProductError::SkuTaken(sku_id)) if sku_id.as_str() == "mug-black"), "{refused:?}");

@@ -40,6 +40,8 @@ pub(super) struct ProductView {
     valid_days: Option<u32>,
     starts_at: Option<DateTime<Utc>>,
     on_sale: bool,
+    buyer_limit: Option<u32>,
+    hold_s: Option<u32>,
     skus: Vec<SkuView>,
 }
 
@@ -98,6 +100,8 @@ impl From<Product> for ProductView {
             valid_days: product.valid_days,
             starts_at: product.starts_at,
             on_sale: product.on_sale,
+            buyer_limit: product.buyer_limit,
+            hold_s: product.hold_s,
             skus: product.skus.into_iter().map(SkuView::from).collect(),
         }
     }

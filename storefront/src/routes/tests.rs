@@ -101,7 +101,7 @@ async fn a_product_is_shown_as_the_contract_says() {
         json!({
             "product_id": "goods-mug", "kind": "goods", "category_id": "programming", "title": "Ferris 马克杯",
             "description": "350 毫升，陶瓷。 A ceramic mug.", "price_amount": 3900, "price_text": "39.00", "currency": "CNY",
-            "price_version": 1, "valid_days": null, "starts_at": null, "on_sale": true,
+            "price_version": 1, "valid_days": null, "starts_at": null, "on_sale": true, "buyer_limit": null, "hold_s": null,
             "skus": [{ "sku_id": "goods-mug-white", "name": "白色 / white", "price_amount": 3900, "price_text": "39.00" }],
         })
     );

@@ -11,10 +11,11 @@ use crate::weather::Place;
 use crate::wishes::Wish;
 use crate::world::World;
 
+mod operators;
 mod people;
 
 /// Everything that may happen, with how often it does.
-const ACTIONS: [(u32, Action); 24] = [
+const ACTIONS: [(u32, Action); 32] = [
     (6, Action::Select),
     (9, Action::OrderSelection),
     (5, Action::OrderProduct),
@@ -30,10 +31,18 @@ const ACTIONS: [(u32, Action); 24] = [
     (1, Action::FinishTrade),
     (6, Action::Sync),
     (4, Action::Cancel),
+    (4, Action::Refund),
+    (1, Action::RefundByHand),
+    (2, Action::ChooseRefund),
+    (1, Action::ResolveSurplus),
+    (3, Action::Renew),
+    (1, Action::LateStorm),
+    (1, Action::LoseTodo),
+    (2, Action::PastExpiry),
     (8, Action::Retry),
     (4, Action::RepeatKey),
     (11, Action::Follow),
-    (5, Action::Manage),
+    (7, Action::Manage),
     (10, Action::ClockOn),
     (1, Action::ClockBack),
     (3, Action::CrashTask),
@@ -58,6 +67,14 @@ enum Action {
     FinishTrade,
     Sync,
     Cancel,
+    Refund,
+    RefundByHand,
+    ChooseRefund,
+    ResolveSurplus,
+    Renew,
+    LateStorm,
+    LoseTodo,
+    PastExpiry,
     Retry,
     RepeatKey,
     Follow,
@@ -117,6 +134,14 @@ impl World {
             Action::FinishTrade => self.finish_trade(),
             Action::Sync => self.sync(),
             Action::Cancel => self.cancel(),
+            Action::Refund => self.refund(),
+            Action::RefundByHand => self.refund_by_hand(),
+            Action::ChooseRefund => self.choose_refund(),
+            Action::ResolveSurplus => self.resolve_surplus(),
+            Action::Renew => self.renew(),
+            Action::LateStorm => self.late_storm(),
+            Action::LoseTodo => self.todo_is_lost(),
+            Action::PastExpiry => self.past_expiry(),
             Action::Retry => self.retry(),
             Action::RepeatKey => self.repeat_key(),
             Action::Follow => self.follow_some(),
@@ -173,11 +198,11 @@ impl World {
         let known = chance.recent(&self.orders).map(|(_, order_id)| format!("{order_id}98"));
         let out_trade_no = match chance.below(3) {
             0 => known.unwrap_or_else(|| "not-ours".to_owned()),
-            1 => "not-ours".to_owned(),
+            1 => format!("not-ours-{}", chance.below(1000)),
             _ => format!("77{:06}01", chance.below(1_000_000)),
         };
-        self.note("stray capture", || out_trade_no.clone());
-        self.stores.alipay.stray(&out_trade_no, 4200);
+        let is_taken = self.stores.alipay.stray(&out_trade_no, 4200, chance.one_in(3));
+        self.note("stray capture", || format!("{out_trade_no}: {is_taken}"));
     }
 
     fn finish_trade(&mut self) {
@@ -198,7 +223,7 @@ impl World {
     fn manage(&mut self) {
         let slot = self.slot();
         let manager = self.processes[slot].manager.clone();
-        self.note("manage", || format!("unfinished attempts in process {slot}"));
+        self.note("manage", || format!("order upkeep in process {slot}"));
         self.follow(slot, manager);
     }
 
@@ -213,6 +238,31 @@ impl World {
         };
         self.note("clock on", || by.to_string());
         self.advance(by);
+    }
+
+    /// The moment after which nobody can pay, or soon after it, when notifications and expiry meet.
+    fn past_expiry(&mut self) {
+        let by = TimeDelta::milliseconds(29 * 60_000 + i64::from(self.stores.chance.below(120_000)));
+        self.note("clock past expiry", || by.to_string());
+        self.advance(by);
+    }
+
+    /// The channel is away for more than a day, while the process manager asks.
+    fn late_storm(&mut self) {
+        self.stores.weather.storm(Place::Channel, 1000, 40);
+        let by = TimeDelta::hours(25);
+        self.note("channel away", || by.to_string());
+        self.advance(by);
+        self.manage();
+    }
+
+    fn todo_is_lost(&mut self) {
+        // Seldom: both processes die with it.
+        if !self.stores.chance.one_in(3) {
+            return;
+        }
+        self.note("the to-do list is lost", String::new);
+        self.lose_todo();
     }
 
     fn clock_back(&mut self) {

@@ -1,15 +1,18 @@
-//! Now and then all faults end and everything is let come to rest: what must be true then is more than after a step.
+//! Now and then all faults end and everything is let come to rest: what must be true then is more than after a step. In a
+//! long rest days pass too, after which nothing may be left hanging.
+
+mod long;
+mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chassis::clock::Clock;
 use chrono::TimeDelta;
-use event_store::LogReader;
 use futures_util::FutureExt;
-use projections::{MemoryViews, SelectionRow};
 
 use crate::broken::{Broken, check};
-use crate::ledger::Stage;
+use crate::ledger::OrderFacts;
 use crate::ports::{Notice, NoticeKind};
 use crate::process::PATIENCE;
 use crate::wishes::Wish;
@@ -20,26 +23,45 @@ use crate::world::World;
 const LADDER: usize = 6;
 /// Runs of a follower that bring it to the log's end, beside those that the log's length asks for.
 const SPARE_RUNS: usize = 40;
-/// The fewest events that a follower takes in a run.
-const LEAST_PAGE: usize = 100;
+/// The fewest events, or orders, that a follower takes in a run.
+const LEAST_PAGE: usize = 50;
+
+/// How long everything is let rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// As long as it takes what was begun to end.
+    Short,
+    /// Until the channels have been asked all that they will ever be asked.
+    Long,
+}
 
 impl World {
     /// Lets everything come to rest, and checks what must be true then.
-    pub(crate) fn come_to_rest(&mut self) -> Result<(), Broken> {
-        self.note("calm", String::new);
+    pub(crate) fn come_to_rest(&mut self, rest: Rest) -> Result<(), Broken> {
+        self.note("calm", || format!("{rest:?}"));
         self.stores.weather.calm();
         self.drain()?;
         self.stores.log.arrive();
         self.stores.alipay.arrive();
         self.deliver_all()?;
-        self.finish_attempts()?;
+        self.advance(PATIENCE + TimeDelta::seconds(20));
+        self.manage_all()?;
+        self.check_attempts()?;
+        if rest == Rest::Long {
+            self.let_days_pass()?;
+        }
         self.ask_about_unheard()?;
+        if rest == Rest::Long {
+            self.let_an_hour_pass()?;
+        }
         self.run_followers()?;
         self.check_step()?;
         self.check_money()?;
         self.check_inbox()?;
-        self.check_attempts()?;
         self.check_views()?;
+        if rest == Rest::Long {
+            self.check_nothing_hangs()?;
+        }
         if self.ledger.len() > self.rebuilt_at + self.rebuilt_at / 2 {
             self.check_rebuild()?;
         }
@@ -59,28 +81,35 @@ impl World {
         check(unheard.is_none(), "a genuine notification is acknowledged in the end", || format!("{unheard:?}"))
     }
 
-    /// The process manager takes up every attempt without an outcome.
-    fn finish_attempts(&mut self) -> Result<(), Broken> {
-        self.advance(PATIENCE + TimeDelta::seconds(10));
-        for _ in 0..SPARE_RUNS + self.ledger.len() / LEAST_PAGE {
-            let slot = self.slot();
+    /// The process manager does all that is due now.
+    fn manage_all(&mut self) -> Result<(), Broken> {
+        let slot = self.slot();
+        let runs = SPARE_RUNS + (self.ledger.len() + self.ledger.orders.len()) / LEAST_PAGE;
+        for _ in 0..runs {
             let manager = self.processes[slot].manager.clone();
-            self.follow(slot, manager);
+            self.follow(slot, manager.clone());
             self.drain()?;
-            if self.unfinished().is_none() {
+            let lag = followers::Follower::lag(manager.as_ref());
+            let is_caught_up = Self::blocking(lag)?.is_ok_and(|lag| lag.events == 0);
+            if is_caught_up && self.due(TimeDelta::zero())? == 0 {
                 return Ok(());
             }
         }
-        Ok(())
+        let due = self.stores.todo.due(self.stores.clock.now(), 3).now_or_never();
+        Err(Broken::new("what is due is done", format!("after {runs} runs this is still due: {due:?}")))
     }
 
-    fn unfinished(&self) -> Option<String> {
-        let records = self.ledger.orders.values().flat_map(|order| &order.records);
-        records.filter(|(_, word)| **word == "preparing").map(|(pay_no, _)| pay_no.clone()).next()
+    /// How many orders are on the to-do list for the time from now on that `within` names.
+    fn due(&self, within: TimeDelta) -> Result<usize, Broken> {
+        match self.stores.todo.due(self.stores.clock.now() + within, u32::MAX).now_or_never() {
+            Some(Ok(due)) => Ok(due.len()),
+            _ => Err(Broken::new("the memory's to-do list answers at once", "it did not")),
+        }
     }
 
     fn check_attempts(&self) -> Result<(), Broken> {
-        let unfinished = self.unfinished();
+        let records = self.ledger.orders.values().flat_map(|order: &OrderFacts| &order.records);
+        let unfinished = records.filter(|(_, record)| record.word == "preparing").map(|(pay_no, _)| pay_no).next();
         check(unfinished.is_none(), "no attempt stays without an outcome", || format!("{unfinished:?}"))
     }
 
@@ -132,64 +161,9 @@ impl World {
     }
 
     fn check_inbox(&self) -> Result<(), Broken> {
-        let (kept, answered) = (self.stores.inbox.kept().len(), self.promises.notices());
-        check(kept >= answered, "a notification that was answered is kept", || format!("{kept} of {answered}"))
-    }
-
-    fn check_views(&self) -> Result<(), Broken> {
-        let orders = self.stores.views.orders.rows();
-        check(orders.len() == self.ledger.orders.len(), "the view has every order", || orders.len().to_string())?;
-        for row in &orders {
-            let order = self.ledger.orders.get(&row.order_id);
-            let what = || format!("{} is {}, {order:?}", row.order_id, row.status);
-            check(order.is_some_and(|order| order.stage.word() == row.status), "the view shows how each order stands", what)?;
-            let paid = order.is_some_and(|order| order.stage == Stage::Paid);
-            check(paid == (row.payment_status == "paid"), "the view shows what was paid", what)?;
-        }
-        for row in self.stores.views.pay_records.rows() {
-            let order = self.ledger.orders.get(&row.order.order_id);
-            let shown = row.records.iter().map(|(pay_no, record)| (pay_no.as_str(), record.status.as_str()));
-            let told = order.iter().flat_map(|order| &order.records).map(|(pay_no, word)| (pay_no.as_str(), *word));
-            let same = shown.eq(told);
-            check(same, "the view shows how each pay record stands", || format!("{:?}, {order:?}", row.records))?;
-        }
-        self.check_course_table()
-    }
-
-    /// The course table has the row if and only if the selection was opened.
-    fn check_course_table(&self) -> Result<(), Broken> {
-        let rows = self.stores.views.course_selections.rows();
-        let shown: BTreeSet<String> = rows.iter().filter_map(SelectionRow::course_table_row).map(|row| row.selection_id).collect();
-        let opened = self.ledger.selections.iter().filter(|(_, selection)| selection.opened_at.is_some());
-        let opened: BTreeSet<String> = opened.map(|(selection_id, _)| selection_id.clone()).collect();
-        check(rows.len() == self.ledger.selections.len(), "the view has every selection", || rows.len().to_string())?;
-        check(shown == opened, "the course table has a selection if and only if it was opened", || {
-            format!("{:?}", shown.symmetric_difference(&opened).collect::<Vec<_>>())
-        })
-    }
-
-    /// The views can be thrown away and made again.
-    pub(crate) fn check_rebuild(&mut self) -> Result<(), Broken> {
-        self.rebuilt_at = self.ledger.len();
-        let (live, again) = (&self.stores.views, MemoryViews::default());
-        let log: Arc<dyn LogReader> = self.stores.memory.clone();
-        for follower in again.followers(&log) {
-            loop {
-                let progress = follower.run_once().now_or_never();
-                let Some(Ok(progress)) = progress else {
-                    return Err(Broken::new("a view is made again from the log", format!("{}: {progress:?}", follower.name())));
-                };
-                if progress.caught_up {
-                    break;
-                }
-            }
-        }
-        let same = [
-            live.orders.rows() == again.orders.rows(),
-            live.pay_records.rows() == again.pay_records.rows(),
-            live.course_selections.rows() == again.course_selections.rows(),
-        ];
-        check(same == [true; 3], "a view that is made again is equal", || format!("orders, pay records, selections: {same:?}"))
+        let kept: BTreeSet<String> = self.stores.inbox.kept().into_iter().filter_map(|notice| notice.notify_id).collect();
+        let lost = self.promises.notices().difference(&kept).next();
+        check(lost.is_none(), "a notification that was answered is kept", || format!("{lost:?}"))
     }
 }
 

@@ -61,18 +61,20 @@ impl Chance {
     }
 }
 
-/// A place where a task can be left, or dropped: pending for so many polls. Tasks are polled by hand, so no waker is kept.
+/// A place where a task can be left, or dropped: pending for so many polls. It asks at once to be polled again, which whoever
+/// polls by hand need not hear, but a set of futures inside a task must.
 #[derive(Debug)]
 pub(crate) struct Pause(u32);
 
 impl Future for Pause {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         match self.0.checked_sub(1) {
             None => Poll::Ready(()),
             Some(left) => {
                 self.0 = left;
+                context.waker().wake_by_ref();
                 Poll::Pending
             }
         }

@@ -12,9 +12,13 @@ use crate::broken::{Broken, check};
 use crate::ports::Alipay;
 
 mod orders;
+mod records;
+mod refunds;
 mod selections;
 
 pub(crate) use orders::{OrderFacts, Stage};
+pub(crate) use records::RecordFacts;
+pub(crate) use refunds::RefundFacts;
 use selections::SelectionFacts;
 
 /// How the log speaks of money that the channel took.
@@ -34,6 +38,8 @@ pub(crate) struct Ledger {
     event_ids: BTreeSet<Uuid>,
     /// The streams with their numbers of events.
     streams: BTreeMap<String, u64>,
+    /// The position of each stream's first event.
+    begun: BTreeMap<String, i64>,
     /// For each position the stream of its event.
     stream_at: Vec<String>,
     pub(crate) orders: BTreeMap<String, OrderFacts>,
@@ -45,7 +51,8 @@ pub(crate) struct Ledger {
     pub(crate) shown: Vec<String>,
     /// Correlations of forged notifications.
     pub(crate) forged: BTreeSet<Uuid>,
-    /// What an append owes to its own end: confirmed and not paid, surplus and not refunded.
+    /// What an append owes to its own end: confirmed and not paid, revived and not confirmed, surplus and not refunded,
+    /// settled or observed and not succeeded.
     owed: BTreeSet<(String, &'static str)>,
     /// How many events of each kind, a reason beside its name.
     kinds: BTreeMap<String, u64>,
@@ -86,6 +93,11 @@ impl Ledger {
         self.stream_at.get(index).map(String::as_str)
     }
 
+    /// The position of a stream's first event.
+    pub(crate) fn begun_at(&self, stream: &str) -> Option<i64> {
+        self.begun.get(stream).copied()
+    }
+
     /// The last revision of a stream.
     pub(crate) fn revision(&self, stream: &str) -> Option<u64> {
         self.streams.get(stream).and_then(|events| events.checked_sub(1))
@@ -118,6 +130,9 @@ impl Ledger {
         let stream = event.stream_id.as_str();
         let next = self.streams.entry(stream.to_owned()).or_default();
         check(event.revision == *next, "revisions of a stream follow each other", what)?;
+        if *next == 0 {
+            self.begun.insert(stream.to_owned(), self.position);
+        }
         *next += 1;
         self.stream_at.push(stream.to_owned());
         check(self.event_ids.insert(event.event_id), "an event id names one event", what)?;
@@ -154,6 +169,7 @@ fn kind(event_type: &str, data: &Value) -> String {
         "SurplusPaymentReceived" => "reason",
         "PayRecordClosed" => "proof",
         "PaymentConfirmed" => "learned_by",
+        "RefundRequested" => "cause",
         _ => return event_type.to_owned(),
     };
     format!("{event_type} {}", text(data, sort))

@@ -25,6 +25,7 @@ mod world;
 pub use report::{Failure, Report};
 
 use broken::Broken;
+use calm::Rest;
 use process::Seams;
 use world::World;
 
@@ -48,9 +49,10 @@ fn walk(world: &mut World, steps: u64) -> Result<(), Broken> {
     while world.steps < steps {
         world.step()?;
         if world.stores.chance.one_in(STEPS_BETWEEN_RESTS) {
-            world.come_to_rest()?;
+            let rest = if world.stores.chance.one_in(3) { Rest::Long } else { Rest::Short };
+            world.come_to_rest(rest)?;
         }
     }
-    world.come_to_rest()?;
+    world.come_to_rest(Rest::Long)?;
     world.check_rebuild()
 }

@@ -12,7 +12,9 @@ use domain::ids::SnowflakeSequence;
 use event_store::{EventStore, LogReader, MemoryEventStore};
 use followers::{FeedFollower, Follower, Leases, LogFeed, MemoryLeases};
 use gateway::Gateway;
-use projections::{CourseSelections, MemoryViews, Orders, PayRecords, Projection, Projector, SelectionRow, ViewStore};
+use projections::{
+    CourseSelections, MemoryViews, Orders, PayRecords, Points, Projection, Projector, SelectionRow, SurplusPayments, ViewStore,
+};
 use storefront::catalogue::{Catalogue, MemoryCatalogue};
 use storefront::order_ids::{OrderIdSource, UnleasedIds};
 
@@ -44,6 +46,7 @@ pub(crate) struct Seams {
     pub(crate) channel: ChannelSeam,
     pub(crate) numbers: Seam<dyn OrderIdSource>,
     pub(crate) todo: Seam<dyn OrderTodo>,
+    pub(crate) leases: Seam<dyn Leases>,
     pub(crate) selections: Seam<dyn ViewStore<SelectionRow>>,
     pub(crate) take_notice: Arc<TakeNotice>,
 }
@@ -55,6 +58,7 @@ impl Default for Seams {
             channel: Box::new(|channel, _| channel),
             numbers: Box::new(|numbers| numbers),
             todo: Box::new(|todo| todo),
+            leases: Box::new(|leases| leases),
             selections: Box::new(|selections| selections),
             take_notice: Arc::new(|commands, raw, correlation_id| {
                 Box::pin(async move { commands.take_alipay_notice(raw, Unverified::Keep, correlation_id).await })
@@ -78,7 +82,7 @@ pub(crate) struct Stores {
     pub(crate) views: MemoryViews,
     pub(crate) catalogue: Arc<MemoryCatalogue>,
     pub(crate) inbox: Arc<MemoryInbox>,
-    todo: Arc<dyn OrderTodo>,
+    pub(crate) todo: Arc<dyn OrderTodo>,
     leases: Arc<dyn Leases>,
     selections: Arc<dyn ViewStore<SelectionRow>>,
     numbers: Vec<Arc<dyn OrderIdSource>>,
@@ -100,7 +104,7 @@ impl Stores {
             ids: Arc::new(SeededIds::new(seed, clock.clone())),
             alipay: Arc::new(Alipay::new(clock.clone())),
             todo: (seams.todo)(Arc::new(MemoryOrderTodo::default())),
-            leases: Arc::new(MemoryLeases::default()),
+            leases: (seams.leases)(Arc::new(MemoryLeases::default())),
             selections: (seams.selections)(Arc::new(views.course_selections.clone())),
             log: Arc::new(log),
             witness: Arc::default(),
@@ -114,6 +118,11 @@ impl Stores {
             numbers,
             seams,
         }
+    }
+
+    /// Throws the to-do list away; processes that were started before still have the old one.
+    pub(crate) fn forget_todo(&mut self) {
+        self.todo = (self.seams.todo)(Arc::new(MemoryOrderTodo::default()));
     }
 
     fn channel(&self) -> Arc<dyn Gateway> {
@@ -178,6 +187,8 @@ impl Process {
             stores.follower::<Orders>(Arc::new(stores.views.orders.clone())),
             stores.follower::<PayRecords>(Arc::new(stores.views.pay_records.clone())),
             stores.follower::<CourseSelections>(Arc::clone(&stores.selections)),
+            stores.follower::<SurplusPayments>(Arc::new(stores.views.surplus_payments.clone())),
+            stores.follower::<Points>(Arc::new(stores.views.points.clone())),
         ];
         Self { commands, followers, manager: Arc::new(manager) }
     }

@@ -1,15 +1,15 @@
 //! What was answered, and must stay true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use command_api::{Caller, CommandFailure, Created, NoticeVerdict};
-use domain::PayNo;
+use command_api::{Caller, CallerKey, CommandFailure, Created, NoticeVerdict, Renewed};
+use domain::{OrderId, PayNo, RefundNo};
 use event_store::{AppendError, Position, ReadError};
 use followers::FollowerError;
 use gateway::NotificationRefusal;
 
 use crate::broken::{Broken, check};
-use crate::ledger::{Ledger, Stage};
+use crate::ledger::{Ledger, RecordFacts, Stage};
 use crate::ports::{Notice, NoticeKind, SUCCESS};
 use crate::wishes::{Answer, Told, Wish};
 
@@ -26,7 +26,10 @@ struct Kept {
 pub(crate) struct Promises {
     by_key: BTreeMap<String, Kept>,
     furthest: i64,
-    notices: usize,
+    /// The ids of genuine notifications that were answered.
+    notices: BTreeSet<String>,
+    /// The order that each expired one was renewed as.
+    renewed: BTreeMap<OrderId, OrderId>,
 }
 
 impl Promises {
@@ -35,9 +38,9 @@ impl Promises {
         self.furthest
     }
 
-    /// How many notifications were answered.
-    pub(crate) fn notices(&self) -> usize {
-        self.notices
+    /// The ids of the genuine notifications that were answered.
+    pub(crate) fn notices(&self) -> &BTreeSet<String> {
+        &self.notices
     }
 
     /// Checks an answer; `captured_before` is money that the channel held when the wish was sent.
@@ -68,8 +71,22 @@ impl Promises {
                 let holds = !cancelled.is_proven || stage == Some(Stage::Cancelled);
                 check(holds, "an order that was answered as cancelled is cancelled", || format!("{order_id}: {stage:?}"))
             }
+            (Wish::Refund { order_id, .. }, Answer::Refunded(refund_no, position)) => {
+                self.refunded(*order_id, *refund_no, *position, ledger)?;
+                self.same_for_key(wish, &refund_no.to_string(), None, |_| false)
+            }
+            (Wish::Choose { refund_no: wished, .. }, Answer::Refunded(refund_no, position)) => {
+                check(wished == refund_no, "an operator's choice is about the refund that was named", || refund_no.to_string())?;
+                self.refunded(wished.order_id(), *refund_no, *position, ledger)
+            }
+            (Wish::Resolve { pay_no, .. }, Answer::Resolved(told)) => {
+                self.stands(told.position, &format!("order-{}", pay_no.order_id()), ledger)
+            }
+            (Wish::Renew { order_id, .. }, Answer::Renewed(renewed)) => self.renewed(*order_id, renewed, ledger),
             (Wish::Notice(notice), Answer::Noticed(verdict, reply)) => {
-                self.notices += 1;
+                if !matches!(notice.kind, NoticeKind::Forged(_)) {
+                    self.notices.insert(notice.content.notify_id.clone());
+                }
                 noticed(notice, *verdict, reply.body == SUCCESS, ledger)
             }
             (wish, answer) => Err(Broken::new("a wish gets an answer of its kind", format!("{}: {answer:?}", wish.describe()))),
@@ -95,8 +112,36 @@ impl Promises {
         check(found == Some(stream), "what was answered is on the log", || format!("{position} of {stream}; there is {found:?}"))
     }
 
+    fn refunded(&mut self, order_id: OrderId, refund_no: RefundNo, position: Position, ledger: &Ledger) -> Result<(), Broken> {
+        self.stands(position, &format!("order-{order_id}"), ledger)?;
+        let refunds = ledger.orders.get(&order_id.to_string()).map(|order| &order.refunds);
+        let is_there = refunds.is_some_and(|refunds| refunds.contains_key(&refund_no.to_string()));
+        check(is_there, "a refund that was answered is on the log", || refund_no.to_string())
+    }
+
+    /// An expired order is made anew once, however often that is wished.
+    fn renewed(&mut self, order_id: OrderId, renewed: &Renewed, ledger: &Ledger) -> Result<(), Broken> {
+        let key = CallerKey::new("checkout-link", "POST /checkout/renew", &order_id.to_string(), "");
+        let (own, resource) = (format!("idempotency-{}", key.key_hash), format!("order-{}", renewed.order_id));
+        self.stands_by(renewed.position, &own, &resource, ledger)?;
+        let first = *self.renewed.entry(order_id).or_insert(renewed.order_id);
+        check(first == renewed.order_id, "an expired order is made anew once", || format!("{order_id}: {first} and {}", renewed.order_id))
+    }
+
+    /// The position of what was made, or of the caller's own key where that found what was there already.
+    fn stands_by(&mut self, position: Position, key: &str, resource: &str, ledger: &Ledger) -> Result<(), Broken> {
+        let is_keys_own = ledger.stream_at(position.as_i64()) == Some(key);
+        self.stands(position, if is_keys_own { key } else { resource }, ledger)?;
+        let begun = ledger.begun_at(resource);
+        let is_there = begun.is_some_and(|begun| begun <= position.as_i64());
+        check(is_there, "whoever waits for the answered position finds what was made", || format!("{resource}: {begun:?}, {position}"))
+    }
+
     fn created(&mut self, wish: &Wish, created: &Created, kind: &str, ledger: &Ledger) -> Result<(), Broken> {
-        self.stands(created.position, &format!("{kind}-{}", created.resource_id), ledger)?;
+        let resource = format!("{kind}-{}", created.resource_id);
+        let key = wish.key().filter(|_| created.replayed && !created.is_new);
+        let own = key.map_or_else(|| resource.clone(), |key| format!("idempotency-{}", key.key_hash));
+        self.stands_by(created.position, &own, &resource, ledger)?;
         self.same_for_key(wish, &created.resource_id, Some(created.is_new), |_| false)
     }
 
@@ -104,12 +149,12 @@ impl Promises {
         self.stands(told.position, &format!("order-{}", told.pay_no.order_id()), ledger)?;
         let status = |pay_no: &str| {
             let order_id = pay_no.parse::<PayNo>().ok().map(|pay_no| pay_no.order_id().to_string());
-            order_id.and_then(|order_id| ledger.orders.get(&order_id)).and_then(|order| order.records.get(pay_no)).copied()
+            order_id.and_then(|order_id| ledger.orders.get(&order_id)).and_then(|order| order.records.get(pay_no))
         };
         let pay_no = told.pay_no.to_string();
         check(status(&pay_no).is_some(), "a pay record that was answered is on the log", || pay_no.clone())?;
-        // What the channel refused may be tried again with the same key.
-        self.same_for_key(wish, &pay_no, None, |earlier| status(earlier) == Some("failed"))
+        // What the channel refused, or never gave a code for, may be tried again with the same key.
+        self.same_for_key(wish, &pay_no, None, |earlier| status(earlier).is_some_and(RecordFacts::led_to_nothing))
     }
 
     /// One key stands for one thing and for one content.
@@ -156,6 +201,10 @@ fn noticed(notice: &Notice, verdict: NoticeVerdict, success: bool, ledger: &Ledg
     let on_log = ledger.trades.contains_key(&content.trade_no);
     match notice.kind {
         NoticeKind::Forged(_) => check(matches!(verdict, NoticeVerdict::Refused(_)) && !success, "a forged notification is refused", what),
+        // One that could be read in two ways comes again until the channel has confirmed it.
+        NoticeKind::Stray if content.is_ambiguous && verdict == NoticeVerdict::Unconfirmed => {
+            check(!success, "what was not confirmed is not acknowledged", what)
+        }
         NoticeKind::Stray => {
             check(verdict == NoticeVerdict::Refused(NotificationRefusal::UnknownOrder), "a stray capture is not ours", what)?;
             check(on_log, "a stray capture is on the log", what)
@@ -168,7 +217,7 @@ fn noticed(notice: &Notice, verdict: NoticeVerdict, success: bool, ledger: &Ledg
                 "a genuine notification is believed",
                 what,
             )?;
-            check(!success || !content.word.is_paid() || on_log, "money that was acknowledged is on the log", what)
+            check(!success || !content.tells_of_money() || on_log, "money that was acknowledged is on the log", what)
         }
     }
 }

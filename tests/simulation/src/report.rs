@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use event_store::{LogReader, Position};
+use futures_util::FutureExt;
+
 use crate::broken::Broken;
 use crate::ledger::{Stage, Standing};
 use crate::world::World;
@@ -94,22 +97,30 @@ pub struct Failure {
     pub detail: String,
     /// The last actions with their answers, oldest first.
     pub trace: Vec<String>,
+    /// The events of the streams that the detail names, oldest first.
+    pub events: Vec<String>,
 }
+
+/// The most events that a failure shows.
+const SHOWN_EVENTS: usize = 120;
+/// The fewest characters of an id.
+const LEAST_ID: usize = 15;
 
 impl Failure {
     pub(crate) fn of(seed: u64, world: &World, broken: Broken) -> Self {
         let trace = world.trace.iter().cloned().collect();
-        Self { seed, step: world.steps, invariant: broken.invariant.to_owned(), detail: broken.detail, trace }
+        let events = named_events(world, &broken.detail);
+        Self { seed, step: world.steps, invariant: broken.invariant.to_owned(), detail: broken.detail, trace, events }
     }
 
     pub(crate) fn at_the_start(seed: u64, broken: Broken) -> Self {
-        Self { seed, step: 0, invariant: broken.invariant.to_owned(), detail: broken.detail, trace: Vec::new() }
+        Self { seed, step: 0, invariant: broken.invariant.to_owned(), detail: broken.detail, trace: Vec::new(), events: Vec::new() }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.trace {
+        for line in self.events.iter().chain(&self.trace) {
             writeln!(f, "{line}")?;
         }
         writeln!(f, "seed {}, step {}: broken: {}", self.seed, self.step, self.invariant)?;
@@ -118,3 +129,25 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// The events of the streams of all orders and payments whose numbers stand in `detail`.
+fn named_events(world: &World, detail: &str) -> Vec<String> {
+    let words = detail.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.chars().any(|c| c.is_ascii_digit()));
+    let held = words.clone().filter_map(|word| world.stores.alipay.captured(word)).map(|held| held.out_trade_no);
+    let numbers: Vec<String> = words.map(str::to_owned).chain(held).collect();
+    let is_named = |order_id: &str| numbers.iter().any(|number| number.starts_with(order_id));
+    // Ids are long; a short number may be anything.
+    let ids: Vec<&String> = numbers.iter().filter(|number| number.len() >= LEAST_ID).collect();
+    let read = world.stores.memory.read_all(Position::START, usize::MAX).now_or_never();
+    let Some(Ok(events)) = read else { return Vec::new() };
+    let shown = events.iter().filter(|event| {
+        let is_orders = event.stream_id.as_str().strip_prefix("order-").is_some_and(is_named);
+        is_orders || ids.iter().any(|id| event.data.contains(*id))
+    });
+    let shown = shown.map(|event| {
+        let at = event.recorded_at.format("%d %H:%M:%S%.3f");
+        format!("{:>6} {at} {} {} {}", event.position, event.stream_id, event.event_type, event.data)
+    });
+    let shown: Vec<String> = shown.collect();
+    shown[shown.len().saturating_sub(SHOWN_EVENTS)..].to_vec()
+}

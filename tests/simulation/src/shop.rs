@@ -75,6 +75,8 @@ pub(crate) fn put(catalogue: &MemoryCatalogue, name: &str, price: i64, now: Date
         valid_days: (name == "course-rust").then_some(30),
         starts_at: None,
         on_sale: true,
+        buyer_limit: None,
+        hold_s: None,
         skus: skus.collect::<Result<_, Broken>>()?,
     };
     match catalogue.put_product(draft, now).now_or_never() {

@@ -60,6 +60,14 @@ impl Weather {
         rate > 0 && self.chance.per_mille(rate)
     }
 
+    /// In so many of a thousand cases outside of the calm, which of them it is.
+    pub(crate) fn trouble(&self, per_mille: u32) -> Option<u32> {
+        if self.now().calm {
+            return None;
+        }
+        Some(self.chance.below(1000)).filter(|drawn| *drawn < per_mille)
+    }
+
     /// Whether the circuit to the channel is closed, so that new attempts may be begun.
     pub(crate) fn channel_available(&self) -> bool {
         self.now().channel_refused == 0

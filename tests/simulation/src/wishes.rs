@@ -3,8 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use command_api::{Caller, CallerKey, Cancelled, CommandFailure, Commands, Created, NoticeVerdict, OrderRequest};
-use domain::{BuyerId, Channel, OrderId, PayNo, ProductId};
+use command_api::{
+    Caller, CallerKey, Cancelled, CommandFailure, Commands, Created, NoticeVerdict, OperatorChoice, OrderRequest, RefundAnswer, RefundWish,
+    Renewed,
+};
+use domain::order::Order;
+use domain::{BuyerId, Channel, OrderId, PayNo, ProductId, RefundNo};
 use event_store::Position;
 use followers::{FollowerError, Progress};
 use gateway::{NotificationReply, RawNotification};
@@ -20,6 +24,11 @@ pub(crate) enum Wish {
     Pay { caller: Caller, order_id: OrderId, key: Option<CallerKey>, if_match: Option<u64> },
     Sync { caller: Caller, pay_no: PayNo, key: Option<CallerKey> },
     Cancel { caller: Caller, order_id: OrderId, key: Option<CallerKey>, if_match: Option<u64> },
+    Refund { caller: Caller, order_id: OrderId, wish: RefundWish, key: Option<CallerKey>, if_match: Option<u64> },
+    Choose { caller: Caller, refund_no: RefundNo, choice: OperatorChoice, key: Option<CallerKey> },
+    Resolve { caller: Caller, pay_no: PayNo, trade_no: String, key: Option<CallerKey> },
+    /// The order as it stood when its link was opened.
+    Renew { order_id: OrderId, order: Box<Order> },
     Notice(Notice),
 }
 
@@ -31,8 +40,11 @@ impl Wish {
             | Self::Order { key, .. }
             | Self::Pay { key, .. }
             | Self::Sync { key, .. }
-            | Self::Cancel { key, .. } => key.as_ref(),
-            Self::Notice(_) => None,
+            | Self::Cancel { key, .. }
+            | Self::Refund { key, .. }
+            | Self::Choose { key, .. }
+            | Self::Resolve { key, .. } => key.as_ref(),
+            Self::Renew { .. } | Self::Notice(_) => None,
         }
     }
 
@@ -52,9 +64,15 @@ impl Wish {
             Self::Pay { caller, order_id, key, .. } => format!("{} wants to pay {order_id}{}", caller.actor(), keyed(key)),
             Self::Sync { caller, pay_no, key } => format!("{} has paid {pay_no}{}", caller.actor(), keyed(key)),
             Self::Cancel { caller, order_id, key, .. } => format!("{} cancels {order_id}{}", caller.actor(), keyed(key)),
+            Self::Refund { order_id, wish, key, .. } => {
+                format!("an operator gives back {} of {order_id}{}", wish.amount.amount_minor(), keyed(key))
+            }
+            Self::Choose { refund_no, choice, key, .. } => format!("an operator wants {choice:?} of {refund_no}{}", keyed(key)),
+            Self::Resolve { pay_no, trade_no, key, .. } => format!("an operator resolves {trade_no} of {pay_no}{}", keyed(key)),
+            Self::Renew { order_id, .. } => format!("the link of {order_id} is renewed"),
             Self::Notice(notice) => {
                 let content = &notice.content;
-                format!("{:?} notice {} of {}: {:?}", notice.kind, content.notify_id, content.out_trade_no, content.word)
+                format!("{:?} notice {} of {}: {:?}, {} back", notice.kind, content.notify_id, content.out_trade_no, content.word, content.refunded_minor)
             }
         }
     }
@@ -76,6 +94,10 @@ pub(crate) enum Answer {
     Attempted(Told),
     Synced(Told),
     Cancelled(Cancelled),
+    /// The refund, and the position of the answer.
+    Refunded(RefundNo, Position),
+    Resolved(Told),
+    Renewed(Renewed),
     Noticed(NoticeVerdict, NotificationReply),
     Failed(CommandFailure),
     Followed(Result<Progress, FollowerError>),
@@ -122,9 +144,27 @@ async fn answered(commands: Commands, wish: Wish, correlation_id: Uuid, take_not
         Wish::Cancel { caller, order_id, key, if_match } => {
             Answer::Cancelled(commands.cancel_order(&caller, order_id, None, key.as_ref(), if_match, correlation_id).await?)
         }
+        Wish::Refund { caller, order_id, wish, key, if_match } => {
+            refunded(&commands.request_refund(&caller, order_id, wish, key.as_ref(), if_match, correlation_id).await?)
+        }
+        Wish::Choose { caller, refund_no, choice, key } => {
+            refunded(&commands.choose_refund(&caller, refund_no, choice, REASON.to_owned(), key.as_ref(), correlation_id).await?)
+        }
+        Wish::Resolve { caller, pay_no, trade_no, key } => {
+            let resolved = commands.resolve_surplus(&caller, pay_no, trade_no, REASON.to_owned(), key.as_ref(), correlation_id).await?;
+            Answer::Resolved(Told { pay_no, position: resolved.0.position, replayed: resolved.1 })
+        }
+        Wish::Renew { order, .. } => Answer::Renewed(commands.renew_expired(&order, correlation_id).await?),
         Wish::Notice(notice) => {
             let (verdict, reply) = take_notice(commands, notice.raw(), correlation_id).await?;
             Answer::Noticed(verdict, reply)
         }
     })
+}
+
+/// What operators say.
+pub(crate) const REASON: &str = "as agreed";
+
+fn refunded(answer: &RefundAnswer) -> Answer {
+    Answer::Refunded(answer.refund_no, answer.order.position)
 }

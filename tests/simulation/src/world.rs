@@ -6,8 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use chassis::clock::{Clock, ManualClock};
 use chrono::{DateTime, TimeDelta, Utc};
-use command_api::{Caller, CommandFailure};
-use domain::{OrderId, SelectionId};
+use command_api::{Caller, CommandFailure, NoticeVerdict};
+use domain::order::{Order, OrderStreamEvent};
+use domain::{Decider, OrderId, SelectionId};
 use event_store::{LogReader, Position};
 use followers::Follower;
 use futures_util::FutureExt;
@@ -216,8 +217,13 @@ impl World {
                     self.orders.push((caller, order_id));
                 }
             }
-            (Wish::Notice(notice), Answer::Noticed(_, reply)) => {
-                let ladder_ends = matches!(notice.kind, NoticeKind::Stray) && chance.one_in(3);
+            (Wish::Renew { order_id, .. }, Answer::Renewed(renewed)) => {
+                let owner = self.owner(order_id);
+                self.orders.push((owner, renewed.order_id));
+            }
+            (Wish::Notice(notice), Answer::Noticed(verdict, reply)) => {
+                let is_stray = notice.kind == NoticeKind::Stray && *verdict != NoticeVerdict::Unconfirmed;
+                let ladder_ends = is_stray && chance.one_in(3);
                 let is_heard = reply.body == crate::ports::SUCCESS && !chance.one_in(10);
                 if is_heard || ladder_ends {
                     self.stores.alipay.settle_notice(&notice.content.notify_id);
@@ -268,6 +274,24 @@ impl World {
         count
     }
 
+    /// The to-do list is thrown away while every process is down: it is made again from the log.
+    pub(crate) fn lose_todo(&mut self) {
+        self.stores.forget_todo();
+        for slot in 0..PROCESSES {
+            self.crash_process(slot);
+        }
+    }
+
+    /// An order as the log has it now.
+    pub(crate) fn order_on_log(&self, order_id: OrderId) -> Option<Order> {
+        let stream_id = command_api::streams::order(order_id);
+        let events = self.stores.memory.read_stream(&stream_id, 0, usize::MAX).now_or_never()?.ok()?;
+        events.iter().try_fold(Order::default(), |order, event| {
+            let event = OrderStreamEvent::from_stored(&event.event_type, event.schema_version, &event.data).ok()?;
+            Some(Order::evolve(order, &event))
+        })
+    }
+
     /// Takes what has come to the log since, and checks it.
     pub(crate) fn catch_up_ledger(&mut self) -> Result<(), Broken> {
         let after = Position::new(self.ledger.position()).unwrap_or_default();
@@ -291,6 +315,7 @@ fn may_pass(failure: &CommandFailure) -> bool {
         failure,
         CommandFailure::ChannelUnavailable
             | CommandFailure::ChannelRefused { .. }
+            | CommandFailure::InProgress
             | CommandFailure::Contended(_)
             | CommandFailure::Append(_)
             | CommandFailure::Read(_)

@@ -11,8 +11,11 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("checkout.note", "Your order takes effect as soon as the payment is confirmed.", "支付确认后，订单立即生效。"),
     Text::new("checkout.moment", "{moment}", "{moment}"),
     Text::new("checkout.channels", "Ways to pay", "支付方式"),
+    Text::new("checkout.channel.alipay_qr", "Alipay: scan a code", "支付宝扫码"),
+    Text::new("checkout.channel.alipay_page", "Alipay: website", "支付宝网页"),
     Text::new("checkout.scan", "Scan with {wallet}", "请使用{wallet}扫码支付"),
     Text::new("checkout.open_wallet", "Open in {wallet}", "打开{wallet}支付"),
+    Text::new("checkout.open_page", "Go on to {wallet}", "前往{wallet}支付"),
     Text::new("checkout.time_left", "Time left", "剩余时间"),
     Text::new("checkout.i_have_paid", "I have paid", "我已支付"),
     Text::new(
@@ -45,6 +48,7 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("checkout.state.time_up", "The time to pay is over", "支付时间已结束"),
     Text::new("checkout.state.closing", "Checking with {wallet}", "正在与{wallet}核对"),
     Text::new("checkout.state.paid", "Paid", "支付成功"),
+    Text::new("checkout.state.partially_refunded", "Partly refunded", "已部分退款"),
     Text::new("checkout.state.refunded", "Refunded", "已退款"),
     Text::new("checkout.state.expired", "Order expired", "订单已过期"),
     Text::new("checkout.state.cancelled", "Order cancelled", "订单已取消"),
@@ -53,6 +57,11 @@ pub(super) const TEXTS: &[Text] = &[
     // What stands where the code would be.
     Text::new("checkout.code.alt", "QR code to pay this order", "支付此订单的二维码"),
     Text::new("checkout.code.pay", "The code cannot be shown here. Please use the button above.", "此处无法显示二维码，请使用上方按钮。"),
+    Text::new(
+        "checkout.code.page",
+        "You pay on {wallet}'s own page and come back here. Please use the button above.",
+        "您将在{wallet}的页面上完成支付，随后返回本页。请使用上方按钮。",
+    ),
     Text::new("checkout.code.none", "One moment, your code is being made.", "正在为您生成二维码，请稍候。"),
     Text::new("checkout.code.preparing", "One moment, your code is being made.", "正在为您生成二维码，请稍候。"),
     Text::new(
@@ -67,6 +76,12 @@ pub(super) const TEXTS: &[Text] = &[
         "checkout.paid.words",
         "There is nothing more to pay. A course appears in your course table in a moment.",
         "无需再次支付。所购课程将立即出现在您的课程表中。",
+    ),
+    Text::new("checkout.partially_refunded.title", "Partly refunded", "已部分退款"),
+    Text::new(
+        "checkout.partially_refunded.words",
+        "A part of the amount has been returned the way it was paid. There is nothing more to pay.",
+        "部分款项已按原支付方式退回，无需再次支付。",
     ),
     Text::new("checkout.refunded.title", "Refunded", "已退款"),
     Text::new("checkout.refunded.words", "The amount has been returned the way it was paid.", "款项已按原支付方式退回。"),

@@ -12,6 +12,12 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     Text::new("return.paid.title", "Payment received, thank you", "支付成功，感谢购买"),
     Text::new("return.paid.words", "There is nothing more to pay.", "无需再次支付。"),
+    Text::new("return.partially_refunded.title", "Partly refunded", "已部分退款"),
+    Text::new(
+        "return.partially_refunded.words",
+        "A part of the amount has been returned the way it was paid. There is nothing more to pay.",
+        "部分款项已按原支付方式退回，无需再次支付。",
+    ),
     Text::new("return.refunded.title", "Refunded", "已退款"),
     Text::new("return.refunded.words", "The amount has been returned the way it was paid.", "款项已按原支付方式退回。"),
     Text::new("return.cancelled.title", "This order was cancelled", "订单已取消"),

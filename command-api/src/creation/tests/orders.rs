@@ -51,6 +51,7 @@ async fn a_selection_that_is_another_s_free_withdrawn_or_unknown_makes_no_order(
 #[tokio::test]
 async fn a_product_is_ordered_at_its_own_price_or_at_its_variants() {
     let world = World::new().await;
+    world.receive("mug-white", 3).await;
     for (id, sku_id, name, unit_price, order_type) in
         [("notes", None, "The notes", 599, "material"), ("mug", Some("mug-white"), "The mug white", 2_700, "goods")]
     {
@@ -58,7 +59,7 @@ async fn a_product_is_ordered_at_its_own_price_or_at_its_variants() {
         let draft = &standing.state.created.as_ref().unwrap().draft;
         let item = &draft.items[0];
         assert_eq!((item.name.as_str(), item.unit_price_amount.as_i64(), item.quantity), (name, unit_price, 3));
-        assert_eq!(item.sku_id.as_ref().map(domain::SkuId::as_str), sku_id);
+        assert_eq!(item.sku_id.as_ref().map(SkuId::as_str), sku_id);
         assert_eq!((draft.amount.as_i64(), draft.order_type.as_str()), (3 * unit_price, order_type));
         assert_eq!((draft.source, draft.client), (OrderSource::Product, Client::App));
         assert_eq!(draft.out_business_id, draft.order_id.to_string());

@@ -145,7 +145,15 @@ async fn nothing_is_left_of_an_order_that_is_paid_or_has_ended() {
     stage.decide(domain::order::OrderCommand::Cancel { reason: None }).await;
     stage.decide(domain::order::OrderCommand::ClosePayRecord { pay_no: stage.pay_no, proof: ClosingProof::ChannelClosed }).await;
     assert_eq!(stage.plan(1_000_000).await, Agenda::default());
-    assert_eq!(agenda(&Order::default(), stage.asked, PATIENCE, stage.start()), Agenda::default());
+}
+
+#[tokio::test]
+async fn an_order_that_was_never_made_is_given_up_and_lets_its_stock_go() {
+    let stage = Stage::new().await;
+    let look = |order: &Order| agenda(order, stage.asked, PATIENCE, stage.start());
+    assert_eq!(look(&Order::default()), Agenda { tasks: vec![Task::Abandon, Task::Stock], next_at: None });
+    let given_up = Order { status: OrderStatus::Abandoned, ..Order::default() };
+    assert_eq!(look(&given_up), Agenda { tasks: vec![Task::Stock], next_at: None });
 }
 
 #[tokio::test]

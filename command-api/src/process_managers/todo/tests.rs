@@ -16,7 +16,13 @@ fn position(position: i64) -> Position {
 }
 
 fn touched(order: u8, at_position: i64, look_at: i64) -> Touched {
-    Touched { order_id: number(order), position: position(at_position), touched_at: at(at_position), look_at: at(look_at) }
+    Touched {
+        order_id: number(order),
+        position: position(at_position),
+        touched_at: at(at_position),
+        look_at: at(look_at),
+        reserved: vec![],
+    }
 }
 
 fn looked(order: u8, at_position: i64, next_at: Option<i64>, asked_at: Option<i64>) -> Looked {
@@ -56,6 +62,17 @@ async fn suite(todo: &dyn OrderTodo) {
     assert_eq!(due(todo, 71).await, [(number(1), 5, Some((at(72), position(3)))), (number(2), 4, None)]);
     todo.looked(&[looked(1, 5, None, None), looked(2, 4, None, None), looked(9, 9, Some(1), None)]).await.unwrap();
     assert_eq!(due(todo, 999).await, []);
+
+    // What stock is held for an order is known until it is looked at, whatever else happens to it.
+    let third = todo.checkpoint().await.unwrap();
+    let skus: Vec<SkuId> = vec!["mug-black".parse().unwrap(), "mug-white".parse().unwrap()];
+    let held = Touched { reserved: skus.clone(), ..touched(4, 6, 1) };
+    todo.advance(third, position(7), &[held, touched(4, 7, 2)]).await.unwrap();
+    let reserved = todo.due(at(1), 10).await.unwrap().remove(0).reserved;
+    assert_eq!(reserved, skus);
+    let fourth = todo.checkpoint().await.unwrap();
+    todo.advance(fourth, position(8), &[touched(4, 8, 3)]).await.unwrap();
+    assert_eq!(todo.due(at(1), 10).await.unwrap().remove(0).reserved, skus);
 }
 
 #[tokio::test]

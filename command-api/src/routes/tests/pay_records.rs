@@ -35,6 +35,29 @@ async fn a_pay_record_is_answered_as_the_contract_says_then_found_and_replayed()
 }
 
 #[tokio::test]
+async fn a_payment_on_the_channels_page_is_answered_with_a_link_and_no_code() {
+    let world = World::new().await;
+    let api = Api::over(&world, world.with_channel(domain::Channel::AlipayPage));
+    let order_id = world.order().await;
+    let path = format!("/api/v1/orders/{order_id}/pay-records");
+    let create = || api.post(&path).by_alice().json(&json!({ "channel": "alipay_page" }));
+    let first = create().with("idempotency-key", "k").answer().await;
+    let body = first.json();
+    assert_eq!((first.status.as_u16(), &body["status"], &body["channel"]), (201, &json!("pending"), &json!("alipay_page")));
+    assert_eq!((&body["qr_content"], &body["qr_code"], &body["client_parameters"]), (&json!(null), &json!(null), &json!(null)));
+    let pay_url = api.links.pay_url(body["pay_no"].as_str().unwrap().parse().unwrap());
+    assert_eq!((body["pay_url"].as_str(), &body["expires_at"]), (Some(pay_url.as_str()), &json!("2026-07-20T08:30:00Z")));
+    assert_eq!(api.get(pay_url.strip_prefix("https://pay.example").unwrap()).answer().await.status, 200);
+    let found = create().answer().await;
+    assert_eq!((found.status.as_u16(), found.json()), (200, body.clone()));
+    let replayed = create().with("idempotency-key", "k").answer().await;
+    assert_eq!((replayed.status.as_u16(), replayed.header("idempotency-replayed")), (201, Some("true")));
+    assert_eq!((replayed.json(), &replayed.headers["paystream-position"]), (body, &first.headers["paystream-position"]));
+    let openid = api.post(&path).by_alice().json(&json!({ "channel": "alipay_page", "openid": "o" })).answer().await;
+    assert_eq!(openid.json()["errors"][0]["field"], "openid");
+}
+
+#[tokio::test]
 async fn a_key_that_found_a_record_is_replayed_as_having_found_it() {
     let world = World::new().await;
     let api = Api::new(&world);

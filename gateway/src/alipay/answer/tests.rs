@@ -107,6 +107,10 @@ fn the_gateways_own_errors_are_never_believed() {
     assert_eq!(refused(format!(r#"{{"alipay_trade_query_response":{error}}}"#)), said("isv.invalid-app-id"));
     assert_eq!(refused(r#"{"alipay_trade_query_response":{"code":"20000"},"sign":""}"#), said("20000"));
     assert_eq!(refused(r#"{"error_response":{"code":"4 0\n","sub_code":"<script>"}}"#), said("unreadable_code"));
+    let limited = r#"{"code":"40005","sub_code":"isv.app-call-limited"}"#;
+    for body in [format!(r#"{{"error_response":{limited}}}"#), format!(r#"{{"alipay_trade_query_response":{limited}}}"#)] {
+        assert_eq!(refused(body), AnswerError::AskedTooOften { code: "isv.app-call-limited".to_owned() });
+    }
 }
 
 #[test]

@@ -30,15 +30,25 @@ fn an_accepted_call_is_accepted() {
 }
 
 #[test]
-fn what_is_out_of_service_or_asked_too_often_is_unavailable() {
+fn what_is_out_of_service_is_unavailable() {
     for operation in ALL {
-        for word in ["20000", "40005"] {
-            assert_eq!(code(operation, word), Outcome::Unavailable(word.to_owned()));
-        }
-        let limited = outcome(operation, r#"{"code":"40005","sub_code":"isv.app-call-limited"}"#);
-        assert_eq!(limited, Outcome::Unavailable("isv.app-call-limited".to_owned()));
-        for sub_code in ["ACQ.SYSTEM_ERROR", "AQC.SYSTEM_ERROR", "SYSTEM_ERROR", "isp.unknow-error", "aop.unknow-error"] {
+        assert_eq!(code(operation, "20000"), Outcome::Unavailable("20000".to_owned()));
+        for sub_code in ["isp.unknow-error", "aop.unknow-error"] {
+            let whole = outcome(operation, &format!(r#"{{"code":"20000","sub_code":"{sub_code}"}}"#));
+            assert_eq!(whole, Outcome::Unavailable(sub_code.to_owned()));
             assert_eq!(business(operation, sub_code), Outcome::Unavailable(sub_code.to_owned()), "{sub_code}");
+        }
+    }
+}
+
+#[test]
+fn a_call_too_many_and_one_payments_trouble_leave_it_open() {
+    for operation in ALL {
+        assert_eq!(code(operation, "40005"), Outcome::Open("40005".to_owned()));
+        let limited = outcome(operation, r#"{"code":"40005","sub_code":"isv.app-call-limited"}"#);
+        assert_eq!(limited, Outcome::Open("isv.app-call-limited".to_owned()));
+        for sub_code in ["ACQ.SYSTEM_ERROR", "AQC.SYSTEM_ERROR", "SYSTEM_ERROR"] {
+            assert_eq!(business(operation, sub_code), Outcome::Open(sub_code.to_owned()), "{sub_code}");
         }
     }
 }

@@ -64,6 +64,8 @@ fn goods(amount_minor: i64) -> ProductDraft {
         valid_days: None,
         starts_at: None,
         on_sale: true,
+        buyer_limit: None,
+        hold_s: None,
         skus: vec![super::Sku { sku_id: "mug-1".parse().unwrap(), name: "White".to_owned(), price: fen(amount_minor) }],
     }
 }

@@ -19,7 +19,7 @@ impl World {
     }
 
     /// A key for a new wish, sometimes.
-    fn some_key(&mut self, caller: &Caller, route: &str, content: &str) -> Option<CallerKey> {
+    pub(super) fn some_key(&mut self, caller: &Caller, route: &str, content: &str) -> Option<CallerKey> {
         if self.stores.chance.one_in(3) {
             return None;
         }
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Sends a wish, and remembers it where it has a key.
-    fn wish(&mut self, action: &'static str, wish: Wish) {
+    pub(super) fn wish(&mut self, action: &'static str, wish: Wish) {
         self.note(action, || wish.describe());
         if wish.key().is_some() {
             if self.keyed.len() == MOST_KEYED {
@@ -122,7 +122,7 @@ impl World {
         self.stores.chance.pick(&open).map(|(owner, order_id)| (self.some_caller(owner), *order_id))
     }
 
-    fn some_if_match(&self, order_id: OrderId) -> Option<u64> {
+    pub(super) fn some_if_match(&self, order_id: OrderId) -> Option<u64> {
         let revision = self.ledger.revision(&format!("order-{order_id}"))?;
         self.stores.chance.one_in(8).then_some(revision)
     }
@@ -174,6 +174,20 @@ impl World {
         self.wish("cancel", Wish::Cancel { caller, order_id, key, if_match });
     }
 
+    /// Whoever holds the link of an expired order wants it anew.
+    pub(super) fn renew(&mut self) {
+        let is_expired = |order_id: &OrderId| self.ledger.orders.get(&order_id.to_string()).is_some_and(|order| order.stage == Stage::Expired);
+        let expired: Vec<OrderId> = self.orders.iter().map(|(_, order_id)| *order_id).filter(is_expired).collect();
+        let Some(order_id) = self.stores.chance.recent(&expired).copied() else { return };
+        let Some(order) = self.order_on_log(order_id) else { return };
+        let wish = Wish::Renew { order_id, order: Box::new(order) };
+        self.note("renew", || wish.describe());
+        if self.stores.chance.one_in(4) {
+            self.send(wish.clone());
+        }
+        self.send(wish);
+    }
+
     /// Whoever got no answer sends the same again.
     pub(super) fn retry(&mut self) {
         if self.retries.is_empty() {
@@ -211,6 +225,9 @@ fn with_other_content(wish: Wish) -> Wish {
         Wish::Pay { caller, order_id, key, if_match } => Wish::Pay { caller, order_id, key: other(key), if_match },
         Wish::Sync { caller, pay_no, key } => Wish::Sync { caller, pay_no, key: other(key) },
         Wish::Cancel { caller, order_id, key, if_match } => Wish::Cancel { caller, order_id, key: other(key), if_match },
-        Wish::Notice(notice) => Wish::Notice(notice),
+        Wish::Refund { caller, order_id, wish, key, if_match } => Wish::Refund { caller, order_id, wish, key: other(key), if_match },
+        Wish::Choose { caller, refund_no, choice, key } => Wish::Choose { caller, refund_no, choice, key: other(key) },
+        Wish::Resolve { caller, pay_no, trade_no, key } => Wish::Resolve { caller, pay_no, trade_no, key: other(key) },
+        unkeyed @ (Wish::Renew { .. } | Wish::Notice(_)) => unkeyed,
     }
 }

@@ -1,9 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use event_store::RecordedEvent;
 use serde_json::Value;
 
-use super::{Ledger, Outside, Standing, number, text, time};
+use super::records::RecordFacts;
+use super::{Ledger, Outside, RefundFacts, Standing, number, text, time};
 use crate::broken::{Broken, check};
 
 /// How far an order has come.
@@ -39,13 +41,18 @@ pub(crate) struct OrderFacts {
     pub(crate) amount_minor: i64,
     pub(crate) buyer: String,
     pub(crate) service: String,
-    order_type: String,
-    out_business_id: String,
+    pub(super) order_type: String,
+    pub(super) out_business_id: String,
+    expires_at: Option<DateTime<Utc>>,
     pub(crate) stage: Stage,
+    /// Why it is to end, while it is.
+    end_cause: Option<String>,
     confirmed_minor: Option<i64>,
-    refunds: BTreeSet<String>,
-    /// The contract's word for each pay record.
-    pub(crate) records: BTreeMap<String, &'static str>,
+    /// The channel's number of the payment that paid it.
+    pub(crate) paid_by: Option<String>,
+    pub(crate) is_wholly_refunded: bool,
+    pub(crate) refunds: BTreeMap<String, RefundFacts>,
+    pub(crate) records: BTreeMap<String, RecordFacts>,
 }
 
 impl OrderFacts {
@@ -56,9 +63,13 @@ impl OrderFacts {
             service: text(data, "service"),
             order_type: text(data, "order_type"),
             out_business_id: text(data, "out_business_id"),
+            expires_at: time(data, "expires_at"),
             stage: Stage::Open,
+            end_cause: None,
             confirmed_minor: None,
-            refunds: BTreeSet::new(),
+            paid_by: None,
+            is_wholly_refunded: false,
+            refunds: BTreeMap::new(),
             records: BTreeMap::new(),
         }
     }
@@ -67,8 +78,24 @@ impl OrderFacts {
         (self.service.clone(), self.order_type.clone(), self.out_business_id.clone())
     }
 
-    fn is_live(word: &str) -> bool {
-        matches!(word, "preparing" | "pending" | "closing")
+    fn ended_unproven(&self) -> bool {
+        self.records.values().any(|record| record.proof == "unproven" && record.word == "closed")
+    }
+
+    /// What went back of the payment that paid it.
+    pub(crate) fn refunded_minor(&self) -> i64 {
+        let of_payment = self.refunds.values().filter(|refund| self.paid_by.as_ref() == Some(&refund.trade_no));
+        of_payment.filter(|refund| refund.word == "succeeded").map(|refund| refund.amount_minor).sum()
+    }
+
+    /// The contract's word for what of its money has come.
+    pub(crate) fn payment_word(&self) -> &'static str {
+        match (self.stage, self.refunded_minor()) {
+            (Stage::Paid, 0) => "paid",
+            (Stage::Paid, back) if back < self.amount_minor => "partially_refunded",
+            (Stage::Paid, _) => "refunded",
+            _ => "unpaid",
+        }
     }
 }
 
@@ -85,26 +112,35 @@ impl Ledger {
             "PaymentConfirmed" => self.take_confirmed(order_id, data, outside)?,
             "SurplusPaymentReceived" => {
                 let trade_no = text(data, "trade_no");
+                self.reason_holds(order_id, data)?;
                 self.take_capture(&trade_no, &text(data, "pay_no"), number(data, "amount"), Standing::Surplus, outside)?;
                 self.owed.insert((trade_no, "RefundRequested"));
             }
             "LatePaymentReceived" => {
                 let order = self.order(order_id)?;
                 check(order.stage == Stage::Expired, "only an expired order is paid late", || order_id.to_owned())?;
+                check(number(data, "amount") == order.amount_minor, "what came late is what was owed", || order_id.to_owned())?;
                 self.take_capture(&text(data, "trade_no"), &text(data, "pay_no"), number(data, "amount"), Standing::Late, outside)?;
             }
-            "RefundRequested" => {
-                self.owed.remove(&(text(data, "trade_no"), "RefundRequested"));
-                self.take_refund(order_id, data, outside)?;
-            }
-            "PayRecordClosed" => Self::proof_holds(data, outside)?,
-            _ => {}
+            event_type => self.take_refund_event(order_id, event_type, data, outside)?,
         }
-        self.take_record(order_id, &event.event_type, data)?;
-        self.take_stage(order_id, &event.event_type)
+        self.take_record(order_id, &event.event_type, data, outside)?;
+        self.take_stage(order_id, &event.event_type, data, outside)
     }
 
-    fn order(&mut self, order_id: &str) -> Result<&mut OrderFacts, Broken> {
+    fn reason_holds(&mut self, order_id: &str, data: &Value) -> Result<(), Broken> {
+        let order = self.order(order_id)?;
+        let (reason, amount) = (text(data, "reason"), number(data, "amount"));
+        let holds = match reason.as_str() {
+            "amount_mismatch" => amount != order.amount_minor,
+            "paid_twice" => amount == order.amount_minor && order.stage == Stage::Paid,
+            "after_cancel" => amount == order.amount_minor && order.stage == Stage::Cancelled,
+            _ => false,
+        };
+        check(holds, "money is called surplus for a reason that holds", || format!("{order_id} {:?}: {reason}", order.stage))
+    }
+
+    pub(super) fn order(&mut self, order_id: &str) -> Result<&mut OrderFacts, Broken> {
         self.orders.get_mut(order_id).ok_or_else(|| Broken::new("an order is created before anything happens to it", order_id))
     }
 
@@ -124,9 +160,11 @@ impl Ledger {
         check(order.amount_minor == amount, "what is confirmed is what was owed", || format!("{order_id}: {amount}"))?;
         order.confirmed_minor = Some(amount);
         let (is_course, out_business_id, buyer) = (order.order_type == "course", order.out_business_id.clone(), order.buyer.clone());
+        order.paid_by = Some(trade_no.clone());
+        self.owed.remove(&(order_id.to_owned(), "PaymentConfirmed"));
         self.owed.insert((order_id.to_owned(), "OrderPaid"));
         if is_course {
-            self.open_selection(&out_business_id, &buyer, time(data, "paid_at"))?;
+            self.open_selection(&out_business_id, &buyer, order_id, time(data, "paid_at"))?;
         }
         if amount == 0 {
             return check(trade_no == pay_no, "nothing was owed, so no channel was asked", || trade_no.clone());
@@ -134,63 +172,14 @@ impl Ledger {
         self.take_capture(&trade_no, &pay_no, amount, Standing::Confirmed, outside)
     }
 
-    fn take_refund(&mut self, order_id: &str, data: &Value, outside: &Outside<'_>) -> Result<(), Broken> {
-        let (trade_no, amount) = (text(data, "trade_no"), number(data, "amount"));
-        let standing = self.trades.get(&trade_no).copied();
-        let is_unowed = matches!(standing, Some(Standing::Surplus | Standing::Late));
-        check(is_unowed, "only what is not owed goes back by itself", || format!("{trade_no}: {standing:?}"))?;
-        let held = outside.alipay.captured(&trade_no).map(|held| held.amount_minor);
-        check(held == Some(amount), "a refund gives back what was taken", || format!("{trade_no}: {amount} of {held:?}"))?;
-        let order = self.order(order_id)?;
-        check(order.refunds.insert(trade_no.clone()), "a capture goes back once", || trade_no)
-    }
-
-    /// The channel never says that a trade is closed while it is open or paid.
-    fn proof_holds(data: &Value, outside: &Outside<'_>) -> Result<(), Broken> {
-        let (pay_no, proof) = (text(data, "pay_no"), text(data, "proof"));
-        let holds = match proof.as_str() {
-            "channel_closed" => outside.alipay.is_closed(&pay_no),
-            _ => outside.alipay.captured_for(&pay_no).is_none(),
-        };
-        check(holds, "a pay record is closed only where nobody can pay it", || format!("{pay_no} by {proof}"))
-    }
-
-    fn take_record(&mut self, order_id: &str, event_type: &str, data: &Value) -> Result<(), Broken> {
-        let pay_no = text(data, "pay_no");
-        let order = self.order(order_id)?;
-        let before = order.records.get(&pay_no).copied();
-        let what = || format!("{event_type} of {pay_no}, which is {before:?}");
-        let (may, after) = match event_type {
-            "PayRecordIssued" => {
-                let next = format!("{order_id}{:02}", order.records.len() + 1);
-                check(pay_no == next, "attempts are numbered one after the other", what)?;
-                check(order.stage == Stage::Open, "only an order that awaits payment is attempted", what)?;
-                check(number(data, "amount") == order.amount_minor, "an attempt asks for what is owed", what)?;
-                (before.is_none(), "preparing")
-            }
-            "PayRecordPrepared" => (before == Some("preparing"), "pending"),
-            "PayRecordFailed" => (before == Some("preparing"), "failed"),
-            "PayRecordClosing" => (matches!(before, Some("preparing" | "pending")), "closing"),
-            "PayRecordClosed" => (before.is_some_and(OrderFacts::is_live), "closed"),
-            "PaymentConfirmed" => (before.is_some(), "confirmed"),
-            "SurplusPaymentReceived" | "LatePaymentReceived" => (before.is_some(), "surplus"),
-            _ => return Ok(()),
-        };
-        check(may, "a pay record moves only forward", what)?;
-        order.records.insert(pay_no.clone(), after);
-        if event_type == "PayRecordPrepared" {
-            self.shown.push(pay_no);
-        }
-        Ok(())
-    }
-
-    fn take_stage(&mut self, order_id: &str, event_type: &str) -> Result<(), Broken> {
+    fn take_stage(&mut self, order_id: &str, event_type: &str, data: &Value, outside: &Outside<'_>) -> Result<(), Broken> {
         let order = self.order(order_id)?;
         let before = order.stage;
         let what = || format!("{event_type} of {order_id}, which is {before:?}");
         let after = match event_type {
             "OrderClosing" => {
                 check(before == Stage::Open, "an order begins to end once", what)?;
+                order.end_cause = Some(text(data, "cause"));
                 Stage::Closing
             }
             "OrderPaid" => {
@@ -199,9 +188,13 @@ impl Ledger {
             }
             "OrderCancelled" | "OrderExpired" => {
                 check(before.is_payable(), "an order ends once, and never after it was paid", what)?;
-                let live = order.records.values().any(|word| OrderFacts::is_live(word));
+                let live = order.records.values().any(RecordFacts::is_live);
                 check(!live, "an order ends only when none of its attempts can be paid", what)?;
-                if event_type == "OrderCancelled" { Stage::Cancelled } else { Stage::Expired }
+                let is_unproven = data["unproven"].as_bool();
+                check(is_unproven == Some(order.ended_unproven()), "an end without proof is called so, and no other", what)?;
+                let (cause, stage) = if event_type == "OrderCancelled" { ("cancel", Stage::Cancelled) } else { ("expiry", Stage::Expired) };
+                check(order.end_cause.as_deref().is_none_or(|begun| begun == cause), "an order ends as it began to", what)?;
+                stage
             }
             "OrderRevived" => {
                 check(before == Stage::Expired, "only an expired order is revived", what)?;
@@ -209,16 +202,27 @@ impl Ledger {
             }
             _ => return Ok(()),
         };
+        if after == Stage::Expired || (after == Stage::Closing && order.end_cause.as_deref() == Some("expiry")) {
+            let is_over = order.expires_at.is_some_and(|expires_at| outside.latest >= expires_at);
+            check(is_over, "an order expires when its time is over", what)?;
+        }
         order.stage = after;
         let business_key = order.business_key();
         match after {
             Stage::Paid => {
+                order.end_cause = None;
                 self.owed.remove(&(order_id.to_owned(), "OrderPaid"));
             }
             Stage::Cancelled | Stage::Expired => {
                 self.live_business.remove(&business_key);
             }
-            Stage::Open | Stage::Closing => {}
+            Stage::Open => {
+                order.end_cause = None;
+                self.owed.insert((order_id.to_owned(), "PaymentConfirmed"));
+                let other = self.live_business.insert(business_key, order_id.to_owned());
+                check(other.is_none(), "a business key has one live order", || format!("{order_id} beside {other:?}"))?;
+            }
+            Stage::Closing => {}
         }
         Ok(())
     }

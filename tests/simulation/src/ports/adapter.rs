@@ -71,6 +71,9 @@ impl Gateway for AlipayAdapter {
     async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError> {
         let operation = Operation::Precreate;
         self.intent_stands(operation, &request.out_trade_no);
+        if !self.alipay.is_first(&request.out_trade_no) {
+            self.witness.report(Broken::new("a number is sent for a code once", request.out_trade_no.clone()));
+        }
         self.chance.pause(MOST_POLLS).await;
         if self.weather.strikes(Place::Channel) {
             match self.chance.below(4) {
@@ -91,7 +94,10 @@ impl Gateway for AlipayAdapter {
     }
 
     async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
-        self.intent_stands(Operation::Query, out_trade_no);
+        // Of a number that nobody gave out only the channel's own word starts a question.
+        if !self.alipay.is_stray(out_trade_no) {
+            self.intent_stands(Operation::Query, out_trade_no);
+        }
         self.chance.pause(MOST_POLLS).await;
         if self.weather.strikes(Place::Channel) {
             return Err(self.unanswered(Operation::Query).await);
@@ -119,14 +125,19 @@ impl Gateway for AlipayAdapter {
         self.refund_stands(Operation::Refund, &request.out_trade_no, &request.refund_no);
         self.chance.pause(MOST_POLLS).await;
         if self.weather.strikes(Place::Channel) {
-            match self.chance.below(3) {
+            match self.chance.below(4) {
                 0 => drop(self.alipay.refund(request)),
                 1 => self.alipay.delay_refund(request),
+                2 => return Err(Self::refused(Operation::Refund, NOT_TODAY)),
                 _ => {}
             }
             return Err(self.unanswered(Operation::Refund).await);
         }
-        let state = self.alipay.refund(request);
+        let state = match self.weather.trouble(80) {
+            None => self.alipay.refund(request),
+            Some(0..50) => Alipay::has_no_balance(),
+            Some(_) => self.alipay.refuse_refund(request),
+        };
         self.chance.pause(MOST_POLLS).await;
         if matches!(&state, RefundState::NeedsOperator { code } if code == OTHER_AMOUNT) {
             self.witness.report(Broken::new("a refund's number goes to the channel with one amount only", request.refund_no.clone()));

@@ -1,6 +1,6 @@
 mod refunds;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chassis::clock::Clock;
@@ -29,6 +29,8 @@ struct State {
     owed: Vec<Notice>,
     numbers: u64,
     on_their_way: Vec<PrecreateRequest>,
+    /// Our numbers that were ever sent to it for a code.
+    asked: BTreeSet<String>,
 }
 
 struct Trade {
@@ -87,10 +89,11 @@ impl State {
             Some(captured) => captured.amount_minor,
             None => self.trades.get(out_trade_no)?.request.amount.amount_minor(),
         };
-        let paid_at = self.captures.get(trade_no).filter(|_| word.is_paid()).map(|captured| captured.paid_at);
+        let paid_at = self.captures.get(trade_no).map(|captured| captured.paid_at);
+        let refunded_minor = self.refunds.sum(trade_no);
         let notify_id = format!("N{}", self.next_number());
         let (out_trade_no, trade_no) = (out_trade_no.to_owned(), trade_no.to_owned());
-        Some(Content { notify_id, out_trade_no, trade_no, amount_minor, word, paid_at, is_ambiguous })
+        Some(Content { notify_id, out_trade_no, trade_no, amount_minor, word, paid_at, refunded_minor, is_ambiguous })
     }
 
     fn owe_about(&mut self, out_trade_no: &str, trade_no: &str, word: TradeWord, is_ambiguous: bool) {
@@ -138,6 +141,15 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// What it says of money that it took.
+    fn paid(&self, trade_no: &str) -> TradeState {
+        let Some(captured) = self.captures.get(trade_no) else { return TradeState::Unrecognised("PAID_WITHOUT_MONEY".to_owned()) };
+        let amount = Money::new(captured.amount_minor, Currency::Cny).unwrap_or_else(|_| Money::zero(Currency::Cny));
+        let is_whole = self.refunds.sum(trade_no) == captured.amount_minor;
+        let capture = Capture { trade_no: trade_no.to_owned(), amount, paid_at: Some(captured.paid_at), is_final: is_whole };
+        if is_whole { TradeState::ClosedRefunded(capture) } else { TradeState::Paid(capture) }
     }
 
     /// What its time has ended is closed.
@@ -218,16 +230,26 @@ impl Alipay {
         true
     }
 
-    /// The channel takes money for a number that nobody gave out, and tells of it.
-    pub(crate) fn stray(&self, out_trade_no: &str, amount_minor: i64) {
+    /// The channel takes money for a number that nobody gave out, once for each, and tells of it; whether it did.
+    pub(crate) fn stray(&self, out_trade_no: &str, amount_minor: i64, is_ambiguous: bool) -> bool {
         let mut state = self.state();
+        if state.trade_no_of(out_trade_no).is_some() {
+            return false;
+        }
         let number = state.next_number();
         let (trade_no, paid_at) = (format!("T{number}"), state.now);
         let captured = Captured { out_trade_no: out_trade_no.to_owned(), amount_minor, paid_at, is_deaf: true };
         state.captures.insert(trade_no.clone(), captured);
-        if let Some(content) = state.content(out_trade_no, &trade_no, TradeWord::Success, false) {
+        if let Some(content) = state.content(out_trade_no, &trade_no, TradeWord::Success, is_ambiguous) {
             state.owed.push(Notice { kind: NoticeKind::Stray, content });
         }
+        true
+    }
+
+    /// Whether it holds money under a number that it was never asked to hold money under.
+    pub(super) fn is_stray(&self, out_trade_no: &str) -> bool {
+        let state = self.state();
+        !state.trades.contains_key(out_trade_no) && state.trade_no_of(out_trade_no).is_some()
     }
 
     /// Months later a paid trade is final, and the channel says so.
@@ -253,6 +275,7 @@ impl Alipay {
             amount_minor,
             word: TradeWord::Success,
             paid_at: Some(state.now),
+            refunded_minor: 0,
             is_ambiguous: false,
         }
     }
@@ -291,6 +314,16 @@ impl Alipay {
         self.state().trades.get(out_trade_no).map(|trade| trade.request.amount.amount_minor())
     }
 
+    /// Whether somebody who was shown its code could pay it now.
+    pub(crate) fn can_be_paid(&self, out_trade_no: &str) -> bool {
+        let state = self.state();
+        state.trades.get(out_trade_no).is_some_and(|trade| match &trade.status {
+            Status::Coded => state.now < trade.scannable_until,
+            Status::Awaiting { .. } => true,
+            Status::Paid { .. } | Status::Closed { .. } => false,
+        })
+    }
+
     /// Whether it holds the trade as closed and unpaid.
     pub(crate) fn is_closed(&self, out_trade_no: &str) -> bool {
         self.state().trades.get(out_trade_no).is_some_and(|trade| matches!(trade.status, Status::Closed { .. }))
@@ -310,6 +343,11 @@ impl Alipay {
         self.state().precreate(request)
     }
 
+    /// Notes that our number was sent for a code; whether for the first time.
+    pub(super) fn is_first(&self, out_trade_no: &str) -> bool {
+        self.state().asked.insert(out_trade_no.to_owned())
+    }
+
     /// Takes a request that reaches the channel only later.
     pub(super) fn delay(&self, request: &PrecreateRequest) {
         self.state().on_their_way.push(request.clone());
@@ -322,20 +360,12 @@ impl Alipay {
 
     pub(super) fn query(&self, out_trade_no: &str) -> TradeState {
         let state = self.state();
-        let Some(trade) = state.trades.get(out_trade_no) else { return TradeState::NotFound };
-        match &trade.status {
-            Status::Coded => TradeState::NotFound,
-            Status::Awaiting { trade_no } => TradeState::AwaitingBuyer { trade_no: Some(trade_no.clone()) },
-            Status::Closed { .. } => TradeState::ClosedUnpaid,
-            Status::Paid { trade_no } => match state.captures.get(trade_no) {
-                Some(Captured { amount_minor, paid_at, .. }) => {
-                    let amount = Money::new(*amount_minor, Currency::Cny).unwrap_or_else(|_| Money::zero(Currency::Cny));
-                    let is_whole = state.refunds.sum(trade_no) == *amount_minor;
-                    let capture = Capture { trade_no: trade_no.clone(), amount, paid_at: Some(*paid_at), is_final: is_whole };
-                    if is_whole { TradeState::ClosedRefunded(capture) } else { TradeState::Paid(capture) }
-                }
-                None => TradeState::Unrecognised("PAID_WITHOUT_MONEY".to_owned()),
-            },
+        match state.trades.get(out_trade_no).map(|trade| &trade.status) {
+            None => state.trade_no_of(out_trade_no).map_or(TradeState::NotFound, |trade_no| state.paid(&trade_no)),
+            Some(Status::Coded) => TradeState::NotFound,
+            Some(Status::Awaiting { trade_no }) => TradeState::AwaitingBuyer { trade_no: Some(trade_no.clone()) },
+            Some(Status::Closed { .. }) => TradeState::ClosedUnpaid,
+            Some(Status::Paid { trade_no }) => state.paid(trade_no),
         }
     }
 

@@ -30,8 +30,7 @@ impl TradeWord {
         }
     }
 
-    /// Whether it tells of money.
-    pub(crate) fn is_paid(self) -> bool {
+    fn is_paid(self) -> bool {
         matches!(self, Self::Success | Self::Finished)
     }
 }
@@ -45,6 +44,8 @@ pub(crate) struct Content {
     pub(crate) amount_minor: i64,
     pub(crate) word: TradeWord,
     pub(crate) paid_at: Option<DateTime<Utc>>,
+    /// The sum that went back so far.
+    pub(crate) refunded_minor: i64,
     /// The signed text could be read in two ways.
     pub(crate) is_ambiguous: bool,
 }
@@ -52,7 +53,7 @@ pub(crate) struct Content {
 /// What a notification is in truth, which only the simulator knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoticeKind {
-    /// The channel's own, and true.
+    /// The channel's own, and true when it was sent.
     Genuine,
     /// The channel's own, with an amount that is not what it holds.
     WrongAmount,
@@ -121,6 +122,11 @@ fn signed(key: Uuid, text: &str) -> String {
 }
 
 impl Content {
+    /// Whether it tells of money that was taken, even where some of it went back since.
+    pub(crate) fn tells_of_money(&self) -> bool {
+        self.word.is_paid() || self.refunded_minor > 0
+    }
+
     fn text(&self, app_id: &str) -> String {
         json!({
             "app_id": app_id,
@@ -130,6 +136,7 @@ impl Content {
             "amount": self.amount_minor,
             "status": self.word.as_str(),
             "paid_at": self.paid_at.map(|at| at.timestamp_micros()),
+            "refunded": self.refunded_minor,
             "ambiguous": self.is_ambiguous,
         })
         .to_string()
@@ -155,7 +162,9 @@ impl Content {
         if word("app_id")? != OUR_APP {
             return Err(NotificationRefusal::AppIdMismatch);
         }
-        let amount = content["amount"].as_i64().and_then(|amount| Money::new(amount, Currency::Cny).ok());
+        let money = |member: &str| content[member].as_i64().and_then(|amount| Money::new(amount, Currency::Cny).ok());
+        let amount = money("amount").ok_or(NotificationRefusal::BadAmount)?;
+        let refunded = money("refunded").filter(|refunded| !refunded.is_zero());
         let status = word("status")?;
         let paid_at = content["paid_at"].as_i64().and_then(DateTime::from_timestamp_micros);
         let trade = TradeWord::ALL.into_iter().find(|trade| trade.as_str() == status).ok_or(NotificationRefusal::UnknownStatus)?;
@@ -163,12 +172,13 @@ impl Content {
             notify_id: word("notify_id")?,
             out_trade_no: word("out_trade_no")?,
             trade_no: word("trade_no")?,
-            amount: amount.ok_or(NotificationRefusal::BadAmount)?,
-            news: match trade {
-                TradeWord::Success => News::Paid { paid_at, is_final: false },
-                TradeWord::Finished => News::Paid { paid_at, is_final: true },
-                TradeWord::Awaiting => News::AwaitingBuyer,
-                TradeWord::Closed => News::ClosedUnpaid,
+            amount,
+            news: match (trade, refunded) {
+                (_, Some(total)) => News::Refunded { total, whole: total == amount, refund_no: None },
+                (TradeWord::Success, None) => News::Paid { paid_at, is_final: false },
+                (TradeWord::Finished, None) => News::Paid { paid_at, is_final: true },
+                (TradeWord::Awaiting, None) => News::AwaitingBuyer,
+                (TradeWord::Closed, None) => News::ClosedUnpaid,
             },
             query_first: content["ambiguous"].as_bool().unwrap_or(true),
         })

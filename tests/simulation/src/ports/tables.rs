@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use command_api::process_managers::{DueOrder, Looked, OrderTodo, TodoError, Touched};
 use command_api::{KeptNotice, NoticeInbox};
 use database::DatabaseError;
-use domain::{OrderId, ProductId, SelectionId};
+use domain::{OrderId, ProductId, SelectionId, SkuId};
 use event_store::Position;
 use followers::{Checkpoint, LeaseError, Leases};
 use projections::{StoreError, ViewStore};
@@ -102,6 +102,11 @@ impl Catalogue for SimulatedCatalogue {
     async fn products(&self, filter: &ProductFilter, after: Option<&ProductId>, limit: u32) -> Result<Vec<Product>, StorefrontError> {
         self.door.enter().await?;
         self.inner.products(filter, after, limit).await
+    }
+
+    async fn has_sku(&self, sku_id: &SkuId) -> Result<bool, StorefrontError> {
+        self.door.enter().await?;
+        self.inner.has_sku(sku_id).await
     }
 
     async fn put_product(&self, draft: ProductDraft, now: DateTime<Utc>) -> Result<Product, PutProductError> {

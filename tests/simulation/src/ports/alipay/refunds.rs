@@ -1,19 +1,25 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use gateway::{RefundRequest, RefundState};
 
-use super::{Alipay, State};
+use super::{Alipay, State, TradeWord};
 
 const NO_TRADE: &str = "ACQ.TRADE_NOT_EXIST";
 pub(in crate::ports) const OTHER_AMOUNT: &str = "ACQ.DISCORDANT_REPEAT_REQUEST";
 const TOO_MUCH: &str = "ACQ.REASON_TRADE_REFUND_FEE_ERR";
+const NEVER: &str = "ACQ.TRADE_NOT_ALLOW_REFUND";
+const BALANCE: &str = "ACQ.SELLER_BALANCE_NOT_ENOUGH";
 
 /// What the channel gave back, by its number of the payment and our number of the refund.
 #[derive(Default)]
 pub(super) struct Refunds {
     made: BTreeMap<(String, String), Refunded>,
     on_their_way: Vec<RefundRequest>,
+    /// Numbers that it will never give money back under.
+    refused: BTreeSet<(String, String)>,
+    /// The sums that went back by hand on its website, by its number of the payment.
+    by_hand: BTreeMap<String, i64>,
 }
 
 /// Money that the channel gave back under one number.
@@ -36,7 +42,7 @@ impl Refunds {
 
 impl State {
     /// The channel's number of the money that it holds under ours.
-    fn trade_no_of(&self, out_trade_no: &str) -> Option<String> {
+    pub(super) fn trade_no_of(&self, out_trade_no: &str) -> Option<String> {
         let of = self.captures.iter().find(|(_, captured)| captured.out_trade_no == out_trade_no);
         of.map(|(trade_no, _)| trade_no.clone())
     }
@@ -55,9 +61,20 @@ impl State {
         if self.refunds.sum(&trade_no) + amount_minor > held {
             return RefundState::Failed { code: TOO_MUCH.to_owned() };
         }
+        if self.refunds.refused.contains(&(trade_no.clone(), request.refund_no.clone())) {
+            return RefundState::Failed { code: NEVER.to_owned() };
+        }
+        RefundState::Succeeded { refunded_at: Some(self.give_back(&request.out_trade_no, &trade_no, &request.refund_no, amount_minor)) }
+    }
+
+    /// Gives money back, and owes a notification of it.
+    fn give_back(&mut self, out_trade_no: &str, trade_no: &str, refund_no: &str, amount_minor: i64) -> DateTime<Utc> {
         let refunded_at = self.now;
-        self.refunds.made.insert((trade_no, request.refund_no.clone()), Refunded { amount_minor, refunded_at });
-        RefundState::Succeeded { refunded_at: Some(refunded_at) }
+        self.refunds.made.insert((trade_no.to_owned(), refund_no.to_owned()), Refunded { amount_minor, refunded_at });
+        let held = self.captures.get(trade_no).map_or(0, |captured| captured.amount_minor);
+        let word = if self.refunds.sum(trade_no) == held { TradeWord::Closed } else { TradeWord::Success };
+        self.owe_about(out_trade_no, trade_no, word, false);
+        refunded_at
     }
 
     /// Refunds that were given up as unanswered reach the channel after all.
@@ -73,6 +90,50 @@ impl Alipay {
     /// Gives money back, once for each number.
     pub(in crate::ports) fn refund(&self, request: &RefundRequest) -> RefundState {
         self.state().refund(request)
+    }
+
+    /// The merchant's account is empty for the moment.
+    pub(in crate::ports) fn has_no_balance() -> RefundState {
+        RefundState::NeedsOperator { code: BALANCE.to_owned() }
+    }
+
+    /// Refuses a refund for good, unless it was made; what it then says of it.
+    pub(in crate::ports) fn refuse_refund(&self, request: &RefundRequest) -> RefundState {
+        let mut state = self.state();
+        if let Some(trade_no) = state.trade_no_of(&request.out_trade_no)
+            && state.refunds.find(&trade_no, &request.refund_no).is_none()
+        {
+            state.refunds.refused.insert((trade_no, request.refund_no.clone()));
+        }
+        state.refund(request)
+    }
+
+    /// Somebody gives money back on the channel's website; whether it did. The channel must be able to tell us.
+    pub(crate) fn refund_by_hand(&self, trade_no: &str, amount_minor: i64) -> bool {
+        let mut state = self.state();
+        let Some(captured) = state.captures.get(trade_no).filter(|captured| !captured.is_deaf).cloned() else { return false };
+        if amount_minor <= 0 || state.refunds.sum(trade_no) + amount_minor > captured.amount_minor {
+            return false;
+        }
+        let refund_no = format!("W{}", state.next_number());
+        *state.refunds.by_hand.entry(trade_no.to_owned()).or_default() += amount_minor;
+        state.give_back(&captured.out_trade_no, trade_no, &refund_no, amount_minor);
+        true
+    }
+
+    /// The sum that it gave back of a payment.
+    pub(crate) fn gave_back(&self, trade_no: &str) -> i64 {
+        self.state().refunds.sum(trade_no)
+    }
+
+    /// The part of it that went back by hand on its website.
+    pub(crate) fn gave_back_by_hand(&self, trade_no: &str) -> i64 {
+        self.state().refunds.by_hand.get(trade_no).copied().unwrap_or(0)
+    }
+
+    /// The sum that it gave back of a payment under our number.
+    pub(crate) fn gave_back_under(&self, trade_no: &str, refund_no: &str) -> Option<i64> {
+        self.state().refunds.find(trade_no, refund_no).map(|refunded| refunded.amount_minor)
     }
 
     /// Takes a refund that reaches the channel only later.

@@ -1,0 +1,212 @@
+//! Stock: held before its order is made, sold when it is paid, for sale again when it ends unpaid or its money went back.
+
+use chrono::TimeDelta;
+use domain::order::{Order, OrderDraft, OrderStatus, PaymentStatus};
+use domain::stock::{CommandKey, ReleaseCause, Stock, StockCommand, StockEvent, StockRejection, StockReserved};
+use domain::{Decider, OrderId, PayNo, SkuId};
+use event_store::Position;
+use uuid::Uuid;
+
+use crate::caller::{Caller, CallerKey};
+use crate::failure::CommandFailure;
+use crate::handler::{Context, EventIds, ExecuteError, Executed, Standing};
+use crate::orders::invalid;
+use crate::service::Commands;
+use crate::streams;
+
+/// After so long it is looked whether the order was made that stock is held for. Longer than any request takes.
+const CHECK_AFTER: TimeDelta = TimeDelta::minutes(2);
+
+/// What an operator changes of a stock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StockChange {
+    /// So many more came into the house.
+    Receipt(u32),
+    /// A count found so many more than the books say; negative for fewer.
+    Adjustment(i64),
+}
+
+/// How a stock stands after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StockAnswer {
+    /// What may be held for the next order.
+    pub available: u64,
+    /// The position of the last event that the answer is made from.
+    pub position: Position,
+    /// Whether the caller's key had done it before.
+    pub replayed: bool,
+}
+
+impl Commands {
+    /// An operator takes in stock, or sets the books to what was counted.
+    pub async fn change_stock(
+        &self,
+        caller: &Caller,
+        sku_id: &SkuId,
+        change: StockChange,
+        reason: String,
+        key: Option<&CallerKey>,
+        correlation_id: Uuid,
+    ) -> Result<StockAnswer, CommandFailure> {
+        if !self.ports.catalogue.has_sku(sku_id).await? {
+            return Err(CommandFailure::NotFound);
+        }
+        let command_key = key.map(|key| CommandKey { key_hash: key.key_hash.clone(), request_hash: key.request_hash.clone() });
+        let (sku, command_key_) = (sku_id.clone(), command_key.clone());
+        let command = move || match change {
+            StockChange::Receipt(quantity) => {
+                StockCommand::Receive { sku_id: sku.clone(), quantity, reason: reason.clone(), command_key: command_key_.clone() }
+            }
+            StockChange::Adjustment(difference) => {
+                StockCommand::Adjust { sku_id: sku.clone(), difference, reason: reason.clone(), command_key: command_key_.clone() }
+            }
+        };
+        let context = Context::of_caller(caller, correlation_id);
+        let executed = self.on_stock(sku_id, &context, command).await?;
+        match command_key.filter(|_| executed.events.is_empty()) {
+            Some(key) => Ok(stock_answer(&self.stock_when_done(sku_id, &key).await?, true)),
+            None => Ok(stock_answer(&executed.standing, false)),
+        }
+    }
+
+    /// The stock as it stood when the key changed it.
+    async fn stock_when_done(&self, sku_id: &SkuId, key: &CommandKey) -> Result<Standing<Stock>, CommandFailure> {
+        let is_done_by = |done: &Option<CommandKey>| done.as_ref().is_some_and(|done| done.key_hash == key.key_hash);
+        let is_it = |event: &StockEvent| match event {
+            StockEvent::StockReceived(event) => is_done_by(&event.command_key),
+            StockEvent::StockAdjusted(event) => is_done_by(&event.command_key),
+            _ => false,
+        };
+        let loaded = self.stocks.load_until(&streams::stock(sku_id), is_it).await;
+        loaded.map_err(|error| of_stock(error, sku_id))
+    }
+
+    /// Holds all that the order needs, or nothing: at creation, or anew for a late payment.
+    ///
+    /// What was held before another SKU was missing is let go only once the order's own stream says that it will not need it,
+    /// since another process may be making the very same order.
+    pub(crate) async fn reserve_stock(&self, context: &Context, draft: &OrderDraft, pay_no: Option<PayNo>) -> Result<(), CommandFailure> {
+        let order_skus: Vec<SkuId> = draft.stock.iter().map(|line| line.sku_id.clone()).collect();
+        let check_at = self.now() + CHECK_AFTER;
+        for line in &draft.stock {
+            let wish = StockReserved {
+                sku_id: line.sku_id.clone(),
+                order_id: draft.order_id,
+                buyer_id: draft.buyer_id.clone(),
+                quantity: line.quantity,
+                buyer_limit: line.buyer_limit,
+                pay_no,
+                order_skus: order_skus.clone(),
+                check_at,
+            };
+            self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), move || StockCommand::Reserve(wish.clone())).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets go what is held for the order, where it is held for one of `held_for`.
+    pub(crate) async fn release_stock(
+        &self,
+        context: &Context,
+        order_id: OrderId,
+        skus: &[SkuId],
+        held_for: &[Option<PayNo>],
+        cause: ReleaseCause,
+    ) -> Result<(), CommandFailure> {
+        for sku_id in skus {
+            let (sku, held_for) = (sku_id.clone(), held_for.to_vec());
+            let command = move || StockCommand::Release { sku_id: sku.clone(), order_id, held_for: held_for.clone(), cause };
+            self.on_stock(sku_id, &of_sku(context, sku_id), command).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the stock to where the order is: sold if it is paid, back if it has ended or its money went back. `orphaned`
+    /// names what is held for an order that was never made.
+    pub(crate) async fn settle_stock(&self, context: &Context, order_id: OrderId, orphaned: &[SkuId]) -> Result<(), CommandFailure> {
+        let standing = self.orders.load(&streams::order(order_id)).await?;
+        let order = &standing.state;
+        let Some(draft) = order.created.as_ref().map(|created| &created.draft) else {
+            return match order.status {
+                OrderStatus::Abandoned => self.release_stock(context, order_id, orphaned, &[None], ReleaseCause::NotOrdered).await,
+                _ => Ok(()),
+            };
+        };
+        match order.status {
+            OrderStatus::Cancelled | OrderStatus::Expired => {
+                let skus: Vec<SkuId> = draft.stock.iter().map(|line| line.sku_id.clone()).collect();
+                self.release_stock(context, order_id, &skus, &over(order), ReleaseCause::OrderEnded).await
+            }
+            OrderStatus::Paid if order.payment_status() == PaymentStatus::Refunded => {
+                for line in &draft.stock {
+                    let sku = line.sku_id.clone();
+                    let command = move || StockCommand::Return { sku_id: sku.clone(), order_id };
+                    self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
+                }
+                Ok(())
+            }
+            OrderStatus::Paid => {
+                for line in &draft.stock {
+                    let (sold, buyer_id, now) = (line.clone(), draft.buyer_id.clone(), self.now());
+                    let command = move || StockCommand::Sell { line: sold.clone(), order_id, buyer_id: buyer_id.clone(), now };
+                    self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
+                }
+                Ok(())
+            }
+            OrderStatus::Uncreated | OrderStatus::Abandoned | OrderStatus::AwaitingPayment | OrderStatus::Closing => Ok(()),
+        }
+    }
+
+    async fn on_stock(
+        &self,
+        sku_id: &SkuId,
+        context: &Context,
+        command: impl Fn() -> StockCommand + Send + Sync + 'static,
+    ) -> Result<Executed<Stock>, CommandFailure> {
+        let stream_id = streams::stock(sku_id);
+        let executed = self.stocks.execute_together(&stream_id, context, move |stock| Stock::decide(stock, command())).await;
+        executed.map_err(|error| of_stock(error, sku_id))
+    }
+}
+
+/// What an ended order may still hold and does not need: what it held from the start, and what was held for late payments
+/// that have gone back.
+fn over(order: &Order) -> Vec<Option<PayNo>> {
+    let open = order.open_late_payments();
+    let numbers = order.pay_records.iter().filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no);
+    std::iter::once(None).chain(numbers.filter(|pay_no| !open.contains(pay_no)).map(Some)).collect()
+}
+
+/// The same for one SKU of several: derived ids differ from SKU to SKU.
+fn of_sku(context: &Context, sku_id: &SkuId) -> Context {
+    let event_ids = match context.event_ids {
+        EventIds::Fresh => EventIds::Fresh,
+        EventIds::Derived { cause, handler } => EventIds::Derived { cause: chassis::ids::derived_id(cause, sku_id.as_str()), handler },
+    };
+    Context { event_ids, ..context.clone() }
+}
+
+fn of_stock(error: ExecuteError<StockRejection>, sku_id: &SkuId) -> CommandFailure {
+    let rejection = match error {
+        ExecuteError::Rejected(rejection) => rejection,
+        ExecuteError::Contended(stream_id) => return CommandFailure::Contended(stream_id),
+        ExecuteError::Append(error) => return CommandFailure::Append(error),
+        ExecuteError::Read(error) => return CommandFailure::Read(error),
+        ExecuteError::Stored(error) => return CommandFailure::Stored(error),
+        ExecuteError::Stale => return CommandFailure::Stale,
+    };
+    match rejection {
+        StockRejection::Insufficient { available } => CommandFailure::InsufficientStock { sku_id: sku_id.clone(), available },
+        StockRejection::LimitExceeded { limit } => CommandFailure::BuyerLimitExceeded { sku_id: sku_id.clone(), limit },
+        StockRejection::KeyReused => CommandFailure::KeyReused,
+        StockRejection::WrongQuantity => invalid("quantity", "out_of_range", "The quantity is 0 or too large."),
+        StockRejection::OtherwiseTaken => CommandFailure::StockTaken,
+    }
+}
+
+fn stock_answer(standing: &Standing<Stock>, replayed: bool) -> StockAnswer {
+    StockAnswer { available: standing.state.available(), position: standing.position, replayed }
+}
+
+#[cfg(test)]
+mod tests;

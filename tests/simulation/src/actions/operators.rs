@@ -1,0 +1,86 @@
+//! What operators do, here and on the channel's website.
+
+use command_api::{Caller, OperatorChoice, RefundWish};
+use domain::{Currency, Money, OrderId, PayNo, RefundNo};
+
+use crate::ledger::{Stage, Standing};
+use crate::ports::Captured;
+use crate::wishes::{REASON, Wish};
+use crate::world::World;
+
+/// Whether requests of refunds carry keys. One that comes twice at once makes two refunds of one key.
+const KEYED_REFUNDS: bool = false;
+
+/// Whether money that came in another amount than was asked for is given back by hand too. A part of it that goes back so is
+/// acknowledged and not recorded.
+const OTHER_AMOUNTS_BY_HAND: bool = false;
+
+fn operator() -> Caller {
+    Caller::Operator("op".to_owned())
+}
+
+impl World {
+    /// Gives back a part of what an order was paid with, or all of it, now and then several at once.
+    pub(super) fn refund(&mut self) {
+        let chance = self.stores.chance.clone();
+        let is_paid = |order_id: &OrderId| self.ledger.orders.get(&order_id.to_string()).is_some_and(|order| order.stage == Stage::Paid);
+        let paid: Vec<OrderId> = self.orders.iter().map(|(_, order_id)| *order_id).filter(is_paid).collect();
+        let Some(order_id) = chance.recent(&paid).copied() else { return };
+        let owed = self.ledger.orders.get(&order_id.to_string()).map_or(0, |order| order.amount_minor);
+        let at_once = if chance.one_in(3) { 3 } else { 1 };
+        for _ in 0..at_once {
+            let amount_minor = match chance.below(4) {
+                0 => owed,
+                1 => owed / 2,
+                2 => owed - owed / 2,
+                _ => i64::from(chance.below(u32::try_from(owed).unwrap_or(0) + 2)),
+            };
+            let Ok(amount) = Money::new(amount_minor, Currency::Cny) else { return };
+            let key = self.some_key(&operator(), &format!("refund {order_id}"), &amount_minor.to_string()).filter(|_| KEYED_REFUNDS);
+            let if_match = self.some_if_match(order_id);
+            let wish = RefundWish { amount, reason: REASON.to_owned() };
+            self.wish("refund", Wish::Refund { caller: operator(), order_id, wish, key, if_match });
+        }
+    }
+
+    /// Somebody gives money back on the channel's website.
+    pub(super) fn refund_by_hand(&mut self) {
+        let chance = self.stores.chance.clone();
+        let is_ours = |trade_no: &String| self.ledger.trades.get(trade_no).is_some_and(|standing| *standing != Standing::Unknown);
+        let is_owed = |held: &Captured| {
+            let order = held.out_trade_no.get(..held.out_trade_no.len().saturating_sub(2)).and_then(|id| self.ledger.orders.get(id));
+            order.is_some_and(|order| order.amount_minor == held.amount_minor)
+        };
+        let captures = self.stores.alipay.captures().into_iter().filter(|(trade_no, _)| is_ours(trade_no));
+        let captures: Vec<_> = captures.filter(|(_, held)| OTHER_AMOUNTS_BY_HAND || is_owed(held)).collect();
+        let Some((trade_no, held)) = chance.recent(&captures).cloned() else { return };
+        let left = held.amount_minor - self.stores.alipay.gave_back(&trade_no);
+        let amount_minor = if chance.one_in(2) { left } else { i64::from(chance.below(u32::try_from(left).unwrap_or(0) + 1)) };
+        let is_done = self.stores.alipay.refund_by_hand(&trade_no, amount_minor);
+        self.note("refund by hand", || format!("{amount_minor} of {trade_no} of {}: {is_done}", held.out_trade_no));
+    }
+
+    /// Deals with a refund that needs an operator, or tries to with another.
+    pub(super) fn choose_refund(&mut self) {
+        let chance = self.stores.chance.clone();
+        let refunds = self.ledger.orders.values().flat_map(|order| &order.refunds);
+        let any = chance.one_in(6);
+        let stuck: Vec<RefundNo> =
+            refunds.filter(|(_, refund)| any || refund.word == "needs_operator").filter_map(|(refund_no, _)| refund_no.parse().ok()).collect();
+        let Some(refund_no) = chance.recent(&stuck).copied() else { return };
+        let (choice, word) = if chance.one_in(3) { (OperatorChoice::Settle, "settle") } else { (OperatorChoice::Retry, "retry") };
+        let key = self.some_key(&operator(), &format!("{word} {refund_no}"), REASON);
+        self.wish("choose for a refund", Wish::Choose { caller: operator(), refund_no, choice, key });
+    }
+
+    /// Says that money that was not owed was dealt with.
+    pub(super) fn resolve_surplus(&mut self) {
+        let is_unowed = |standing: &Standing| matches!(standing, Standing::Surplus | Standing::Late);
+        let unowed: Vec<String> = self.ledger.trades.iter().filter(|(_, standing)| is_unowed(standing)).map(|(no, _)| no.clone()).collect();
+        let Some(trade_no) = self.stores.chance.recent(&unowed).cloned() else { return };
+        let Some(held) = self.stores.alipay.captured(&trade_no) else { return };
+        let Ok(pay_no) = held.out_trade_no.parse::<PayNo>() else { return };
+        let key = self.some_key(&operator(), &format!("resolve {pay_no}"), &trade_no);
+        self.wish("resolve a surplus", Wish::Resolve { caller: operator(), pay_no, trade_no, key });
+    }
+}
