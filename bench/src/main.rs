@@ -3,6 +3,7 @@
 mod append;
 mod conditions;
 mod figures;
+mod hot;
 mod lifecycle;
 mod postgres;
 mod process;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Appends to the log, beside a plain transaction for each append.
     Append(append::Options),
+    /// Many buyers of one SKU, decided together and each for themselves.
+    Hot(hot::Options),
     /// From a selected course to a paid order, over HTTP.
     Lifecycle(lifecycle::Options),
     /// From the start of the process to its readiness.
@@ -39,6 +42,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Append(options) => append::run(&options).await,
+        Command::Hot(options) => hot::run(&options).await,
         Command::Lifecycle(options) => lifecycle::run(&options).await,
         Command::Startup(options) => startup::run(&options).await,
     };

@@ -3,6 +3,7 @@
 //! No async, no input or output, no clock, no HTTP and no SQL: time is an argument, money is whole numbers.
 
 pub mod channel;
+pub mod coupon;
 pub mod course_selection;
 pub mod decider;
 pub mod idempotency;

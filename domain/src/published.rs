@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, Schema};
 
+use crate::coupon::{CouponGranted, CouponReleased, CouponReserved, CouponUsed, CouponWithdrawn};
 use crate::course_selection::CourseSelected;
 use crate::order::{
     OrderAbandoned, OrderCancelled, OrderClosing, OrderCreated, OrderExpired, OrderPaid, OrderRevived, RefundAccepted, RefundFailed,
@@ -62,6 +63,11 @@ pub fn events() -> Vec<PublishedEvent> {
         published::<StockReleased>("StockReleased", "stock"),
         published::<StockSold>("StockSold", "stock"),
         published::<StockAdjusted>("StockAdjusted", "stock"),
+        published::<CouponGranted>("CouponGranted", "coupon"),
+        published::<CouponReserved>("CouponReserved", "coupon"),
+        published::<CouponReleased>("CouponReleased", "coupon"),
+        published::<CouponUsed>("CouponUsed", "coupon"),
+        published::<CouponWithdrawn>("CouponWithdrawn", "coupon"),
         published::<CourseSelected>("CourseSelected", "course_selection"),
     ]
 }

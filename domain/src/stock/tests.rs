@@ -148,8 +148,12 @@ fn what_is_held_anew_for_a_late_payment_is_not_let_go_with_the_order() {
     let after = [received(2), reservation(1, 2).into(), held_anew, anew.into()];
     given(&after).when(release(1)).then_nothing();
     assert_eq!(given(&after).state().available(), 0);
-    let late =
-        StockCommand::Release { sku_id: mug(), order_id: order(1), held_for: vec![Some(pay_no(1))], cause: ReleaseCause::LatePaymentRefunded };
+    let late = StockCommand::Release {
+        sku_id: mug(),
+        order_id: order(1),
+        held_for: vec![Some(pay_no(1))],
+        cause: ReleaseCause::LatePaymentRefunded,
+    };
     let back: StockEvent =
         StockReleased { sku_id: mug(), order_id: order(1), quantity: 2, was_sold: false, cause: ReleaseCause::LatePaymentRefunded }.into();
     given(&after).when(late).then([back]);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use domain::coupon::CouponEvent;
 use domain::course_selection::CourseSelectionEvent;
 use domain::idempotency::{IdempotencyEvent, IdempotencyKeyClaimed, IdempotencyKeyFreed, IdempotencyKeyHeld, IdempotencyKeyRedirected};
 use domain::order::{IdempotencyKeyRecorded, OrderEvent, OrderStreamEvent};
@@ -39,18 +40,19 @@ macro_rules! events_of {
 }
 
 /// The events of every kind of stream, read as that stream's reader does.
-pub(crate) const ALL: [Events; 6] = [
+pub(crate) const ALL: [Events; 7] = [
     events_of!(OrderEvent, OrderStreamEvent),
     events_of!(PayRecordEvent, OrderStreamEvent),
     events_of!(CourseSelectionEvent, CourseSelectionEvent),
     events_of!(IdempotencyEvent, IdempotencyEvent),
+    events_of!(CouponEvent, CouponEvent),
     events_of!(StockEvent, StockEvent),
     events_of!(UnknownCaptureEvent, UnknownCaptureEvent),
 ];
 
 /// Every stored name with the number of today's shape and its reader.
 pub(crate) fn each() -> impl Iterator<Item = (&'static str, u16, &'static Events)> {
-    static ALL_EVENTS: [Events; 6] = ALL;
+    static ALL_EVENTS: [Events; 7] = ALL;
     ALL_EVENTS.iter().flat_map(|events| events.stored.iter().map(move |(name, version)| (*name, *version, events)))
 }
 
