@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::{Ready, ready};
 
 use serde_json::{Map, Value};
 
@@ -113,13 +114,13 @@ impl From<FieldError> for Problem {
 }
 
 /// Fallback for addresses that no route has.
-pub async fn unknown_route() -> Problem {
-    Problem::not_found()
+pub fn unknown_route() -> Ready<Problem> {
+    ready(Problem::not_found())
 }
 
 /// Fallback for routes that exist for other methods.
-pub async fn unknown_method() -> Problem {
-    Problem::new(Code::MethodNotAllowed)
+pub fn unknown_method() -> Ready<Problem> {
+    ready(Problem::new(Code::MethodNotAllowed))
 }
 
 /// Displays an error and all its sources in one line, for the one place that logs it.

@@ -6,12 +6,13 @@ use std::future::Future;
 use domain::course_selection::{CourseSelected, CourseSelection, CourseSelectionCommand, SelectionStatus};
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyKeyClaimed, IdempotencyRejection, Intent};
 use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderSource, OrderStatus, OrderType};
-use domain::{Decider, PayNo, SelectionId, SkuId};
+use domain::{Decider, PayNo, SelectionId};
 use event_store::{Position, StreamId};
 
 use crate::caller::CallerKey;
 use crate::failure::CommandFailure;
 use crate::handler::{Context, ExecuteError, MAX_TRIES};
+use crate::held::Held;
 use crate::service::Commands;
 use crate::streams;
 
@@ -264,9 +265,9 @@ impl Commands {
         Ok(Created { resource_id: intent.resource_id(), is_new, replayed: false, position })
     }
 
-    /// Holds what the order needs in stock and makes it, whichever of both was done before.
+    /// Holds what the order needs and makes it, whichever of both was done before.
     pub(crate) async fn order_made(&self, context: &Context, draft: &OrderDraft) -> Result<Position, CommandFailure> {
-        if let Err(failure) = self.reserve_stock(context, draft, None).await {
+        if let Err(failure) = self.hold(context, draft, None).await {
             return self.order_not_made(context, draft, failure).await;
         }
         let stream_id = streams::order(draft.order_id);
@@ -282,11 +283,11 @@ impl Commands {
                     return Err(CommandFailure::Broken("an order number was given out twice"));
                 }
                 // If it has come further meanwhile, what was held just now follows.
-                self.settle_stock(context, draft.order_id, &[]).await?;
+                self.settle_held(context, draft.order_id, &[]).await?;
                 Ok(standing.position)
             }
             Err(ExecuteError::Rejected(OrderRejection::Ended)) => {
-                self.settle_stock(context, draft.order_id, &skus(draft)).await?;
+                self.settle_held(context, draft.order_id, &Held::of(draft)).await?;
                 Err(CommandFailure::InProgress)
             }
             Err(error) => Err(error.into()),
@@ -297,11 +298,13 @@ impl Commands {
     async fn order_not_made(&self, context: &Context, draft: &OrderDraft, failure: CommandFailure) -> Result<Position, CommandFailure> {
         let stream_id = streams::order(draft.order_id);
         match failure {
-            CommandFailure::InsufficientStock { .. } | CommandFailure::BuyerLimitExceeded { .. } if draft.stock.len() > 1 => {
+            CommandFailure::InsufficientStock { .. } | CommandFailure::BuyerLimitExceeded { .. } | CommandFailure::Invalid { .. }
+                if Held::of(draft).len() > 1 =>
+            {
                 let abandon = || OrderCommand::Abandon { order_id: draft.order_id };
                 match self.orders.execute_new(&stream_id, context, |state| Order::decide(state, abandon())).await {
                     Ok(_) => {
-                        self.settle_stock(context, draft.order_id, &skus(draft)).await?;
+                        self.settle_held(context, draft.order_id, &Held::of(draft)).await?;
                         Err(failure)
                     }
                     Err(ExecuteError::Rejected(OrderRejection::AlreadyCreated)) => Ok(self.orders.load(&stream_id).await?.position),
@@ -427,11 +430,6 @@ fn content_hash(draft: &OrderDraft) -> String {
         parts.push(format!("{}x{}", item.quantity, item.unit_price_amount.as_i64()));
     }
     streams::hash(&parts.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// What the order holds in stock.
-fn skus(draft: &OrderDraft) -> Vec<SkuId> {
-    draft.stock.iter().map(|line| line.sku_id.clone()).collect()
 }
 
 fn same_owner(claimed: &Intent, wished: &Intent) -> bool {

@@ -3,25 +3,26 @@
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyRejection};
 use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderStatus};
 use domain::stock::ReleaseCause;
-use domain::{Decider, OrderId, PayNo, SkuId};
+use domain::{Decider, OrderId, PayNo};
 
 use crate::creation::business_stream;
 use crate::failure::CommandFailure;
 use crate::handler::{Context, ExecuteError};
+use crate::held::Held;
 use crate::service::Commands;
 use crate::streams;
 
 impl Commands {
     /// Takes a late payment or gives it back, never both.
     ///
-    /// What the order needs is held first: all of its stock, and its business key, which nobody may take for another order
+    /// What the order needs is held first: all of its stock, its coupon, and its business key, which nobody may take for another order
     /// meanwhile. Whoever dies in between leaves them held for this same payment, and the next look goes on from there.
     pub(crate) async fn settle_late_payment(&self, context: &Context, order_id: OrderId, pay_no: PayNo) -> Result<(), CommandFailure> {
         let standing = self.orders.load(&streams::order(order_id)).await?;
         let Some(created) = &standing.state.created else { return Err(CommandFailure::NotFound) };
         let draft = &created.draft;
         let is_expired = standing.state.status == OrderStatus::Expired;
-        if is_expired && self.has_stock(context, draft, pay_no).await? && self.held(context, draft, pay_no).await? {
+        if is_expired && self.has_needs(context, draft, pay_no).await? && self.held(context, draft, pay_no).await? {
             match self.late(context, order_id, OrderCommand::Revive { pay_no }).await {
                 Ok(()) => return Ok(()),
                 // Another late payment was sooner, or it is on its way back.
@@ -33,21 +34,23 @@ impl Commands {
             // It has revived the order meanwhile.
             Err(CommandFailure::Order(OrderRejection::AlreadyPaid)) => Ok(()),
             Ok(()) => {
-                let skus: Vec<SkuId> = draft.stock.iter().map(|line| line.sku_id.clone()).collect();
                 let cause = ReleaseCause::LatePaymentRefunded;
-                self.release_stock(context, order_id, &skus, &[Some(pay_no)], cause).await
+                self.let_go(context, order_id, &Held::of(draft), &[Some(pay_no)], cause).await
             }
             Err(failure) => Err(failure),
         }
     }
 
-    /// Whether all of the order's stock could be held again. A part of it counts as none.
-    async fn has_stock(&self, context: &Context, draft: &OrderDraft, pay_no: PayNo) -> Result<bool, CommandFailure> {
-        match self.reserve_stock(context, draft, Some(pay_no)).await {
+    /// Whether all of the order's stock, and its coupon, could be held again. A part of it counts as none.
+    async fn has_needs(&self, context: &Context, draft: &OrderDraft, pay_no: PayNo) -> Result<bool, CommandFailure> {
+        match self.hold(context, draft, Some(pay_no)).await {
             Ok(()) => Ok(true),
-            Err(CommandFailure::InsufficientStock { .. } | CommandFailure::BuyerLimitExceeded { .. } | CommandFailure::StockTaken) => {
-                Ok(false)
-            }
+            Err(
+                CommandFailure::InsufficientStock { .. }
+                | CommandFailure::BuyerLimitExceeded { .. }
+                | CommandFailure::StockTaken
+                | CommandFailure::Invalid { .. },
+            ) => Ok(false),
             Err(failure) => Err(failure),
         }
     }

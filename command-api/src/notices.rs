@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::pay_record::{CaptureSource, ClosingProof, PayRecord};
-use domain::unknown_capture::{UnknownCapture, UnknownCaptureReceived};
+use domain::unknown_capture::{UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
 use domain::{Channel, Decider, Money, PayNo};
 use gateway::{Capture, Gateway, News, Notification, NotificationRefusal, NotificationReply, RawNotification, Receipt, TradeState};
 use uuid::Uuid;
@@ -231,7 +231,7 @@ impl Commands {
             received_at: kept.received_at,
         };
         let stream_id = streams::unknown_capture(ALIPAY, &capture.trade_no);
-        let decide = |state: &UnknownCapture| UnknownCapture::decide(state, received.clone());
+        let decide = |state: &UnknownCapture| UnknownCapture::decide(state, UnknownCaptureCommand::Receive(received.clone()));
         self.unknown_captures.execute_new(&stream_id, context, decide).await?;
         refused
     }

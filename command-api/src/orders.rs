@@ -6,7 +6,7 @@ use domain::idempotency::Intent;
 use domain::order::{Client, Order, OrderDraft, OrderSource, OrderType};
 use domain::pay_record::OrderItem;
 use domain::stock::StockLine;
-use domain::{BuyerId, Currency, MinorUnits, Money, OrderId, ProductId, SelectionId, SkuId};
+use domain::{BuyerId, CouponId, Currency, MinorUnits, Money, OrderId, ProductId, SelectionId, SkuId};
 use storefront::catalogue::{Product, ProductKind};
 use uuid::Uuid;
 
@@ -35,6 +35,8 @@ pub enum OrderRequest {
         sku_id: Option<SkuId>,
         /// How many.
         quantity: u32,
+        /// A coupon of the buyer's to set against it.
+        coupon_id: Option<CouponId>,
         /// Where the buyer sits.
         client: Client,
     },
@@ -97,8 +99,9 @@ impl Commands {
             (Caller::Buyer(buyer_id), OrderRequest::CourseSelection { selection_id, client }) => {
                 self.draft_from_selection(buyer_id, selection_id, client).await?
             }
-            (Caller::Buyer(buyer_id), OrderRequest::Product { product_id, sku_id, quantity, client }) => {
-                self.draft_from_product(buyer_id, &product_id, sku_id, quantity, client).await?
+            (Caller::Buyer(buyer_id), OrderRequest::Product { product_id, sku_id, quantity, coupon_id, client }) => {
+                let draft = self.draft_from_product(buyer_id, &product_id, sku_id, quantity, client).await?;
+                self.with_coupon(draft, coupon_id).await?
             }
             (Caller::Service(service), OrderRequest::Business(order)) => self.draft_from_business(service, order).await?,
             _ => return Err(CommandFailure::Broken("a route let the wrong role make an order")),
@@ -151,6 +154,16 @@ impl Commands {
         let stock = stock_of(&[(&product, &item)])?;
         let draft = self.draft(buyer_id.clone(), order_type, None, OrderSource::Product, title, vec![item], currency, client).await?;
         Ok(OrderDraft { stock, hold_s: product.hold_s, ..draft })
+    }
+
+    /// The draft less what the coupon takes off.
+    async fn with_coupon(&self, draft: OrderDraft, coupon_id: Option<CouponId>) -> Result<OrderDraft, CommandFailure> {
+        let Some(coupon_id) = coupon_id else { return Ok(draft) };
+        let sum = draft.amount.of(draft.currency);
+        let applied = self.applied(coupon_id, &draft.buyer_id, sum).await?;
+        let owed = sum.checked_sub(applied.discount_amount.of(draft.currency));
+        let owed = owed.map_err(|_| CommandFailure::Broken("a coupon takes off more than the sum"))?;
+        Ok(OrderDraft { amount: owed.minor_units(), coupon: Some(applied), ..draft })
     }
 
     async fn draft_from_business(&self, service: &str, order: BusinessOrder) -> Result<OrderDraft, CommandFailure> {

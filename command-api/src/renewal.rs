@@ -24,10 +24,31 @@ impl Commands {
     pub async fn renew_expired(&self, order: &Order, correlation_id: Uuid) -> Result<Renewed, CommandFailure> {
         let draft = &order.created.as_ref().ok_or(CommandFailure::NotFound)?.draft;
         let (caller, request) = request_of(draft)?;
+        let request = self.with_usable_coupon(draft, request).await?;
         let key = CallerKey::new("checkout-link", "POST /checkout/renew", &draft.order_id.to_string(), "");
         let (created, _) = self.create_order(&caller, request, Some(&key), correlation_id).await?;
         let order_id = created.resource_id.parse().map_err(|_| CommandFailure::Broken("an order's number is none"))?;
         Ok(Renewed { order_id, position: created.position })
+    }
+}
+
+impl Commands {
+    /// The request with the expired order's coupon, if that can be used again.
+    async fn with_usable_coupon(&self, draft: &OrderDraft, request: OrderRequest) -> Result<OrderRequest, CommandFailure> {
+        let Some(applied) = &draft.coupon else { return Ok(request) };
+        let sum = draft.amount.of(draft.currency).checked_add(applied.discount_amount.of(draft.currency));
+        let sum = sum.map_err(|_| CommandFailure::Broken("an order's sum is too large"))?;
+        let is_usable = match self.applied(applied.coupon_id.clone(), &draft.buyer_id, sum).await {
+            Ok(_) => true,
+            Err(CommandFailure::Invalid { .. }) => false,
+            Err(failure) => return Err(failure),
+        };
+        Ok(match request {
+            OrderRequest::Product { product_id, sku_id, quantity, client, .. } if is_usable => {
+                OrderRequest::Product { product_id, sku_id, quantity, coupon_id: Some(applied.coupon_id.clone()), client }
+            }
+            request => request,
+        })
     }
 }
 
@@ -43,7 +64,7 @@ fn request_of(draft: &OrderDraft) -> Result<(Caller, OrderRequest), CommandFailu
         OrderSource::Product => {
             let item = draft.items.first().ok_or(BROKEN)?;
             let (product_id, sku_id) = (item.goods_id.clone(), item.sku_id.clone());
-            (buyer, OrderRequest::Product { product_id, sku_id, quantity: item.quantity, client: draft.client })
+            (buyer, OrderRequest::Product { product_id, sku_id, quantity: item.quantity, coupon_id: None, client: draft.client })
         }
         OrderSource::Business => {
             let items = draft.items.iter().map(|item| BusinessItem {

@@ -4,8 +4,10 @@ use chassis::clock::Clock;
 use chassis::ids::IdSource;
 use chassis::rate_limit::RateLimiter;
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::coupon::Coupon;
 use domain::course_selection::CourseSelection;
 use domain::idempotency::IdempotencyKey;
+use domain::operations::Operations;
 use domain::order::{Order, OrderDraft};
 use domain::stock::Stock;
 use domain::unknown_capture::UnknownCapture;
@@ -14,6 +16,7 @@ use storefront::catalogue::Catalogue;
 use storefront::order_ids::OrderIdSource;
 
 use crate::channels::Channels;
+use crate::coupons::CouponRule;
 use crate::handler::Handler;
 use crate::inbox::NoticeInbox;
 
@@ -41,6 +44,8 @@ pub struct Ports {
 pub struct CommandConfig {
     /// How long an order can be paid.
     pub order_life: TimeDelta,
+    /// What coupon is granted for a payment, if any.
+    pub coupon: Option<CouponRule>,
 }
 
 /// How often a channel is asked about one attempt at once; then each second.
@@ -56,8 +61,10 @@ pub struct Commands {
     pub(crate) orders: Arc<Handler<Order>>,
     pub(crate) selections: Arc<Handler<CourseSelection>>,
     pub(crate) keys: Arc<Handler<IdempotencyKey>>,
+    pub(crate) coupons: Arc<Handler<Coupon>>,
     pub(crate) stocks: Arc<Handler<Stock>>,
     pub(crate) unknown_captures: Arc<Handler<UnknownCapture>>,
+    pub(crate) operations: Arc<Handler<Operations>>,
 }
 
 impl Commands {
@@ -68,8 +75,10 @@ impl Commands {
             orders: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             selections: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             keys: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            coupons: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             stocks: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             unknown_captures: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
+            operations: Arc::new(Handler::new(Arc::clone(log), Arc::clone(ids))),
             questions: Arc::new(RateLimiter::per_second(MOST_QUESTIONS, 1)),
             ports,
             config,

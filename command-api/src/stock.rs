@@ -1,7 +1,6 @@
 //! Stock: held before its order is made, sold when it is paid, for sale again when it ends unpaid or its money went back.
 
-use chrono::TimeDelta;
-use domain::order::{Order, OrderDraft, OrderStatus, PaymentStatus};
+use domain::order::OrderDraft;
 use domain::stock::{CommandKey, ReleaseCause, Stock, StockCommand, StockEvent, StockRejection, StockReserved};
 use domain::{Decider, OrderId, PayNo, SkuId};
 use event_store::Position;
@@ -10,12 +9,10 @@ use uuid::Uuid;
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
 use crate::handler::{Context, EventIds, ExecuteError, Executed, Standing};
+use crate::held::CHECK_AFTER;
 use crate::orders::invalid;
 use crate::service::Commands;
 use crate::streams;
-
-/// After so long it is looked whether the order was made that stock is held for. Longer than any request takes.
-const CHECK_AFTER: TimeDelta = TimeDelta::minutes(2);
 
 /// What an operator changes of a stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +78,7 @@ impl Commands {
         loaded.map_err(|error| of_stock(error, sku_id))
     }
 
-    /// Holds all that the order needs, or nothing: at creation, or anew for a late payment.
-    ///
-    /// What was held before another SKU was missing is let go only once the order's own stream says that it will not need it,
-    /// since another process may be making the very same order.
+    /// Holds the order's stock, SKU by SKU.
     pub(crate) async fn reserve_stock(&self, context: &Context, draft: &OrderDraft, pay_no: Option<PayNo>) -> Result<(), CommandFailure> {
         let order_skus: Vec<SkuId> = draft.stock.iter().map(|line| line.sku_id.clone()).collect();
         let check_at = self.now() + CHECK_AFTER;
@@ -104,57 +98,38 @@ impl Commands {
         Ok(())
     }
 
-    /// Lets go what is held for the order, where it is held for one of `held_for`.
+    /// Lets the stock go that is held for the order.
     pub(crate) async fn release_stock(
         &self,
         context: &Context,
         order_id: OrderId,
-        skus: &[SkuId],
+        sku_id: &SkuId,
         held_for: &[Option<PayNo>],
         cause: ReleaseCause,
     ) -> Result<(), CommandFailure> {
-        for sku_id in skus {
-            let (sku, held_for) = (sku_id.clone(), held_for.to_vec());
-            let command = move || StockCommand::Release { sku_id: sku.clone(), order_id, held_for: held_for.clone(), cause };
-            self.on_stock(sku_id, &of_sku(context, sku_id), command).await?;
+        let (sku, held_for) = (sku_id.clone(), held_for.to_vec());
+        let command = move || StockCommand::Release { sku_id: sku.clone(), order_id, held_for: held_for.clone(), cause };
+        self.on_stock(sku_id, &of_sku(context, sku_id), command).await.map(drop)
+    }
+
+    /// The order was paid: its stock is the buyer's.
+    pub(crate) async fn sell_stock(&self, context: &Context, draft: &OrderDraft) -> Result<(), CommandFailure> {
+        for line in &draft.stock {
+            let (sold, order_id, buyer_id, now) = (line.clone(), draft.order_id, draft.buyer_id.clone(), self.now());
+            let command = move || StockCommand::Sell { line: sold.clone(), order_id, buyer_id: buyer_id.clone(), now };
+            self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
         }
         Ok(())
     }
 
-    /// Brings the stock to where the order is: sold if it is paid, back if it has ended or its money went back. `orphaned`
-    /// names what is held for an order that was never made.
-    pub(crate) async fn settle_stock(&self, context: &Context, order_id: OrderId, orphaned: &[SkuId]) -> Result<(), CommandFailure> {
-        let standing = self.orders.load(&streams::order(order_id)).await?;
-        let order = &standing.state;
-        let Some(draft) = order.created.as_ref().map(|created| &created.draft) else {
-            return match order.status {
-                OrderStatus::Abandoned => self.release_stock(context, order_id, orphaned, &[None], ReleaseCause::NotOrdered).await,
-                _ => Ok(()),
-            };
-        };
-        match order.status {
-            OrderStatus::Cancelled | OrderStatus::Expired => {
-                let skus: Vec<SkuId> = draft.stock.iter().map(|line| line.sku_id.clone()).collect();
-                self.release_stock(context, order_id, &skus, &over(order), ReleaseCause::OrderEnded).await
-            }
-            OrderStatus::Paid if order.payment_status() == PaymentStatus::Refunded => {
-                for line in &draft.stock {
-                    let sku = line.sku_id.clone();
-                    let command = move || StockCommand::Return { sku_id: sku.clone(), order_id };
-                    self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
-                }
-                Ok(())
-            }
-            OrderStatus::Paid => {
-                for line in &draft.stock {
-                    let (sold, buyer_id, now) = (line.clone(), draft.buyer_id.clone(), self.now());
-                    let command = move || StockCommand::Sell { line: sold.clone(), order_id, buyer_id: buyer_id.clone(), now };
-                    self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
-                }
-                Ok(())
-            }
-            OrderStatus::Uncreated | OrderStatus::Abandoned | OrderStatus::AwaitingPayment | OrderStatus::Closing => Ok(()),
+    /// What was paid went back whole: the stock is for sale again.
+    pub(crate) async fn return_stock(&self, context: &Context, draft: &OrderDraft) -> Result<(), CommandFailure> {
+        for line in &draft.stock {
+            let (sku_id, order_id) = (line.sku_id.clone(), draft.order_id);
+            let command = move || StockCommand::Return { sku_id: sku_id.clone(), order_id };
+            self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
         }
+        Ok(())
     }
 
     async fn on_stock(
@@ -167,14 +142,6 @@ impl Commands {
         let executed = self.stocks.execute_together(&stream_id, context, move |stock| Stock::decide(stock, command())).await;
         executed.map_err(|error| of_stock(error, sku_id))
     }
-}
-
-/// What an ended order may still hold and does not need: what it held from the start, and what was held for late payments
-/// that have gone back.
-fn over(order: &Order) -> Vec<Option<PayNo>> {
-    let open = order.open_late_payments();
-    let numbers = order.pay_records.iter().filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no);
-    std::iter::once(None).chain(numbers.filter(|pay_no| !open.contains(pay_no)).map(Some)).collect()
 }
 
 /// The same for one SKU of several: derived ids differ from SKU to SKU.

@@ -1,13 +1,16 @@
 //! Which streams the aggregates lie on, and how their events are read from and written to them.
 
+use chrono::NaiveDate;
+use domain::coupon::{Coupon, CouponEvent};
 use domain::course_selection::{CourseSelection, CourseSelectionEvent};
 use domain::decider::Decider;
 use domain::idempotency::{IdempotencyEvent, IdempotencyKey};
+use domain::operations::{OperationEvent, Operations};
 use domain::order::{Order, OrderStreamEvent};
 use domain::stock::{Stock, StockEvent};
 use domain::stored::StoredFormError;
-use domain::unknown_capture::{UnknownCapture, UnknownCaptureEvent};
-use domain::{OrderId, SelectionId, SkuId};
+use domain::unknown_capture::{UnknownCapture, UnknownCaptureStreamEvent};
+use domain::{CouponId, OrderId, SelectionId, SkuId};
 use event_store::StreamId;
 use sha2::{Digest, Sha256};
 
@@ -35,8 +38,10 @@ macro_rules! aggregate {
 aggregate!(Order, OrderStreamEvent);
 aggregate!(CourseSelection, CourseSelectionEvent);
 aggregate!(IdempotencyKey, IdempotencyEvent);
+aggregate!(Coupon, CouponEvent);
 aggregate!(Stock, StockEvent);
-aggregate!(UnknownCapture, UnknownCaptureEvent);
+aggregate!(UnknownCapture, UnknownCaptureStreamEvent);
+aggregate!(Operations, OperationEvent);
 
 /// The stream of an order and its pay records.
 pub fn order(order_id: OrderId) -> StreamId {
@@ -53,6 +58,11 @@ pub fn stock(sku_id: &SkuId) -> StreamId {
     visible(&format!("stock-{sku_id}"))
 }
 
+/// The stream of a coupon.
+pub fn coupon(coupon_id: &CouponId) -> StreamId {
+    visible(&format!("coupon-{coupon_id}"))
+}
+
 /// The stream of a key with this hash.
 pub fn idempotency(key_hash: &str) -> StreamId {
     visible(&format!("idempotency-{key_hash}"))
@@ -62,6 +72,11 @@ pub fn idempotency(key_hash: &str) -> StreamId {
 pub fn unknown_capture(wallet: &str, trade_no: &str) -> StreamId {
     StreamId::parse(&format!("unknown_capture-{wallet}-{trade_no}"))
         .unwrap_or_else(|| visible(&format!("unknown_capture-{wallet}-{}", hash(&[trade_no]))))
+}
+
+/// The stream of what operators did on a day (UTC) that belongs to no other stream.
+pub fn operations(date: NaiveDate) -> StreamId {
+    visible(&format!("operations-{date}"))
 }
 
 /// SHA-256 over `parts`, each with its length before it so that no two lists have the same bytes; lower-case hex.

@@ -24,8 +24,8 @@ use uuid::Uuid;
 use crate::handler::Standing;
 use crate::pay_records::Attempted;
 use crate::{
-    BusinessItem, BusinessOrder, Caller, CallerKey, Channels, CommandConfig, CommandFailure, Commands, ConfiguredChannel, Created,
-    OrderRequest, Ports, StockChange, streams,
+    BusinessItem, BusinessOrder, Caller, CallerKey, Channels, CommandConfig, CommandFailure, Commands, ConfiguredChannel, CouponRule,
+    Created, OrderRequest, Ports, StockChange, streams,
 };
 
 pub(crate) use api::{Answer, Api};
@@ -39,6 +39,8 @@ pub(crate) const COURSE_PRICE: i64 = 19_900;
 pub(crate) const ORDER_LIFE: TimeDelta = TimeDelta::minutes(30);
 /// How long a code can be scanned: shorter than an order's life, so that codes die on live orders.
 pub(crate) const CODE_LIFE: TimeDelta = TimeDelta::minutes(10);
+/// Without coupons, which would stand between what a test looks for.
+const CONFIG: CommandConfig = CommandConfig { order_life: ORDER_LIFE, coupon: None };
 /// The correlation of every command that the helpers send.
 pub(crate) const CORRELATION: Uuid = Uuid::from_u128(0xc0);
 
@@ -79,7 +81,7 @@ impl World {
             inbox: inbox.clone(),
             channels: Channels::default().with(Channel::AlipayQr, configured),
         };
-        let commands = Commands::new(ports.clone(), CommandConfig { order_life: ORDER_LIFE });
+        let commands = Commands::new(ports.clone(), CONFIG);
         let world = Self { clock, memory, log, channel, catalogue, inbox, commands, ports };
         world.fill_the_shelves().await;
         world
@@ -154,21 +156,26 @@ impl World {
         Stock::clone(&standing.state)
     }
 
+    /// The commands of another process that grants coupons.
+    pub(crate) fn granting(&self, rule: CouponRule) -> Commands {
+        Commands::new(self.ports.clone(), CommandConfig { coupon: Some(rule), ..CONFIG })
+    }
+
     /// The commands of another process over the same log and tables: it has folded nothing yet.
     pub(crate) fn other_process(&self) -> Commands {
-        Commands::new(self.ports.clone(), CommandConfig { order_life: ORDER_LIFE })
+        Commands::new(self.ports.clone(), CONFIG)
     }
 
     /// The commands of a process whose configuration names no channel.
     pub(crate) fn without_channels(&self) -> Commands {
-        Commands::new(Ports { channels: Channels::default(), ..self.ports.clone() }, CommandConfig { order_life: ORDER_LIFE })
+        Commands::new(Ports { channels: Channels::default(), ..self.ports.clone() }, CONFIG)
     }
 
     /// The commands of a process that has `channel` beside `alipay_qr`, over the same adapter.
     pub(crate) fn with_channel(&self, channel: Channel) -> Commands {
         let configured = self.ports.channels.get(Channel::AlipayQr).unwrap().clone();
         let channels = self.ports.channels.clone().with(channel, configured);
-        Commands::new(Ports { channels, ..self.ports.clone() }, CommandConfig { order_life: ORDER_LIFE })
+        Commands::new(Ports { channels, ..self.ports.clone() }, CONFIG)
     }
 
     pub(crate) async fn select(&self, buyer_id: &str, course_id: &str) -> SelectionId {
@@ -311,7 +318,13 @@ pub(crate) fn of_selection(selection_id: SelectionId) -> OrderRequest {
 }
 
 pub(crate) fn of_product(id: &str, sku_id: Option<&str>, quantity: u32) -> OrderRequest {
-    OrderRequest::Product { product_id: product(id), sku_id: sku_id.map(|sku_id| sku_id.parse().unwrap()), quantity, client: Client::App }
+    OrderRequest::Product {
+        product_id: product(id),
+        sku_id: sku_id.map(|sku_id| sku_id.parse().unwrap()),
+        quantity,
+        coupon_id: None,
+        client: Client::App,
+    }
 }
 
 /// What the business system `school` wants to be paid.

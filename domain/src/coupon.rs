@@ -188,7 +188,11 @@ impl Decider for Coupon {
             return Ok(if state.granted.is_some() { vec![] } else { vec![wish.into()] });
         }
         let Some(granted) = &state.granted else {
-            return if matches!(command, CouponCommand::Withdraw) { Ok(vec![]) } else { Err(CouponRejection::NotUsable) };
+            return if matches!(command, CouponCommand::Withdraw | CouponCommand::Release { .. }) {
+                Ok(vec![])
+            } else {
+                Err(CouponRejection::NotUsable)
+            };
         };
         let coupon_id = granted.coupon_id.clone();
         match command {

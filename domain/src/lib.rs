@@ -9,6 +9,7 @@ pub mod decider;
 pub mod idempotency;
 pub mod ids;
 pub mod money;
+pub mod operations;
 pub mod order;
 pub mod pay_record;
 pub mod published;

@@ -13,7 +13,7 @@ use crate::pay_record::{
     PaymentConfirmed, SurplusPaymentReceived,
 };
 use crate::stock::{StockAdjusted, StockReceived, StockReleased, StockReserved, StockSold};
-use crate::unknown_capture::UnknownCaptureReceived;
+use crate::unknown_capture::{UnknownCaptureAssigned, UnknownCaptureReceived, UnknownCaptureResolved};
 
 /// One published event.
 pub struct PublishedEvent {
@@ -58,6 +58,8 @@ pub fn events() -> Vec<PublishedEvent> {
         published::<SurplusPaymentReceived>("SurplusPaymentReceived", "pay_record"),
         published::<LatePaymentReceived>("LatePaymentReceived", "pay_record"),
         published::<UnknownCaptureReceived>("UnknownCaptureReceived", "unknown_capture"),
+        published::<UnknownCaptureAssigned>("UnknownCaptureAssigned", "unknown_capture"),
+        published::<UnknownCaptureResolved>("UnknownCaptureResolved", "unknown_capture"),
         published::<StockReceived>("StockReceived", "stock"),
         published::<StockReserved>("StockReserved", "stock"),
         published::<StockReleased>("StockReleased", "stock"),

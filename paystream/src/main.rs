@@ -58,7 +58,8 @@ enum Command {
         #[arg(long, default_value_t = 15)]
         minutes: u32,
     },
-    /// Makes a view again from the log, while others read and write: orders, pay_records, course_selections, course_table.
+    /// Makes a view again from the log, while others read and write: orders, pay_records, refunds, surplus_payments,
+    /// course_selections, course_table, points.
     Rebuild {
         /// The view.
         view: String,

@@ -346,7 +346,7 @@ fn refused_alipay(error: &AlipayConfigError, settings: &AlipaySettings, private_
             let place = number.saturating_sub(1);
             let file = public_files.get(place).map_or("no file", String::as_str);
             let text = settings.alipay_public_keys.get(place).map_or("", String::as_str);
-            format!("{file}: {}", reason_of(source, text))
+            format!("{file}: {}", reason_of(*source, text))
         }
         other => other.to_string(),
     };
@@ -354,7 +354,7 @@ fn refused_alipay(error: &AlipayConfigError, settings: &AlipaySettings, private_
 }
 
 /// Why a text is no public key of Alipay's. What its armour calls it says more than that it cannot be read.
-fn reason_of(error: &KeyError, text: &str) -> String {
+fn reason_of(error: KeyError, text: &str) -> String {
     let label = text.split_once("-----BEGIN ").and_then(|(_, rest)| rest.split_once("-----")).map(|(label, _)| label);
     match (error, label) {
         (KeyError::Unreadable, Some(label)) if !label.ends_with("PUBLIC KEY") => format!("it is a {label}, not a public key"),

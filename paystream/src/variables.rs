@@ -108,7 +108,8 @@ fn from_file(named: Option<&Path>) -> Result<BTreeMap<String, String>, SettingEr
         let value = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Float(number) => number.to_string(),
+            // A decimal stays one: 3.0 is not taken where a whole number is wanted.
+            toml::Value::Float(number) => format!("{number:?}"),
             toml::Value::Boolean(true) => "on".to_owned(),
             toml::Value::Boolean(false) => "off".to_owned(),
             _ => return Err(unreadable(format!("{key} is neither text, nor a number, nor true or false"))),
@@ -163,6 +164,7 @@ mod tests {
         let typed = written("kinds", "sandbox_notify_scale = 0.001\norder_life_s = 600\ndemo = false\nlog = \"debug\"\n").unwrap();
         let values = [SANDBOX_NOTIFY_SCALE, ORDER_LIFE_S, DEMO, LOG].map(|variable| typed.get(variable).unwrap());
         assert_eq!(values, ["0.001", "600", "off", "debug"]);
+        assert_eq!(written("decimal", "order_life_s = 600.0\n").unwrap().get(ORDER_LIFE_S), Some("600.0"));
         assert_eq!(written("on", "demo = true\n").unwrap().get(DEMO), Some("on"));
         assert!(matches!(written("list", "roles = [\"sandbox\"]\n"), Err(SettingError::File { reason, .. }) if reason.contains("roles")));
     }

@@ -161,6 +161,9 @@ impl OrderRow {
             OrderEvent::OrderPaid(event) => {
                 self.paid_at = Some(event.paid_at.into());
                 self.paid_pay_no = Some(event.pay_no.to_string());
+                // It may have been closing: a payment wins, and then there is no end to give a reason for.
+                self.ended_at = None;
+                self.end_reason = None;
                 PaymentStatus::Paid.as_str().clone_into(&mut self.payment_status);
                 OrderStatus::Paid
             }

@@ -58,6 +58,7 @@ pub struct OrderFacts {
     pub service: Option<String>,
     pub title: String,
     pub expires_at: Time,
+    pub revision: i64,
     pub position: i64,
 }
 
@@ -82,9 +83,10 @@ impl Projector for PayRecords {
 
     const NAME: &'static str = "pay_records";
 
+    // Every event of the stream is wanted: the entity tag of a pay record and of a refund is the order's revision, which
+    // commands compare.
     fn wanted() -> Vec<&'static str> {
-        let of_the_order = ["OrderCreated"].into_iter().chain(refunds::WANTED);
-        PayRecordEvent::STORED.iter().map(|(name, _)| *name).chain(of_the_order).collect()
+        [OrderEvent::STORED, PayRecordEvent::STORED].concat().into_iter().map(|(name, _)| name).collect()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<OrderStreamEvent, StoredFormError> {
@@ -114,15 +116,24 @@ impl Projector for PayRecords {
     fn evolve(row: Option<PayRecordsOfOrder>, event: &OrderStreamEvent, recorded: &RecordedEvent) -> Option<PayRecordsOfOrder> {
         match (row, event) {
             (None, OrderStreamEvent::Order(OrderEvent::OrderCreated(event))) => Some(PayRecordsOfOrder::of(event, recorded)),
-            (Some(mut row), OrderStreamEvent::PayRecord(event)) => {
-                row.pay_record_evolved(event, recorded);
-                Some(row)
-            }
-            (Some(mut row), OrderStreamEvent::Order(event)) => {
-                row.refund_evolved(event, recorded);
+            (Some(mut row), event) => {
+                match event {
+                    OrderStreamEvent::PayRecord(event) => row.pay_record_evolved(event, recorded),
+                    OrderStreamEvent::Order(event) => row.refund_evolved(event, recorded),
+                }
+                row.order.seen(recorded);
                 Some(row)
             }
             (None, _) => None,
+        }
+    }
+}
+
+impl OrderFacts {
+    fn seen(&mut self, recorded: &RecordedEvent) {
+        if self.revision < revision(recorded) {
+            self.revision = revision(recorded);
+            self.position = recorded.position.as_i64();
         }
     }
 }
@@ -136,6 +147,7 @@ impl PayRecordsOfOrder {
             service: draft.service.clone(),
             title: draft.title.clone(),
             expires_at: event.expires_at.into(),
+            revision: revision(recorded),
             position: recorded.position.as_i64(),
         };
         Self { order, records: BTreeMap::new(), refunds: BTreeMap::new() }

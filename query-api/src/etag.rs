@@ -47,9 +47,9 @@ mod tests {
         for text in ["\"7\"", "*", "W/\"7\"", "\"1\", \"7\""] {
             assert!(holds(text), "{text}");
         }
-        for text in ["\"70\"", "7", "", "\"7-active\""] {
+        for text in ["\"70\"", "7", "", "\"7-Png-200\""] {
             assert!(!holds(text), "{text}");
         }
-        assert_eq!(EntityTag::of_revision_and(0, "active").to_header(), "\"0-active\"");
+        assert_eq!(EntityTag::of_revision_and(0, "Png-200").to_header(), "\"0-Png-200\"");
     }
 }

@@ -24,6 +24,7 @@ mod refunds;
 mod schema;
 mod selections;
 mod shop;
+mod stock;
 mod surplus_payments;
 
 use operation::Operation;
@@ -58,6 +59,7 @@ pub fn openapi() -> Value {
         refunds::group(),
         surplus_payments::group(),
         points::group(),
+        stock::group(),
         checkout::group(),
         shop::group(),
         audit::group(),

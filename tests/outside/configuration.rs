@@ -93,6 +93,21 @@ fn a_configuration_file_that_was_named_must_be_there_and_the_usual_one_may_be_ab
 }
 
 #[test]
+fn a_decimal_is_refused_where_the_file_must_hold_a_whole_number() {
+    let folder = workspace::temporary("decimals");
+    for (line, variable, expected) in [
+        ("order_life_s = 600.0", "PAYSTREAM_ORDER_LIFE_S", "whole seconds"),
+        ("order_life_s = 600.5", "PAYSTREAM_ORDER_LIFE_S", "whole seconds"),
+        ("snowflake_worker = 3.0", "PAYSTREAM_SNOWFLAKE_WORKER", "a number from 0 to 1023"),
+        ("sandbox_notify_scale = nan", "PAYSTREAM_SANDBOX_NOTIFY_SCALE", "a decimal number from 0 to 1000"),
+    ] {
+        std::fs::write(folder.path().join("paystream.toml"), format!("{line}\n")).unwrap();
+        let said = refused(folder.path(), &[], &["migrate"]);
+        assert!(said.contains(variable) && said.contains(expected), "{line}: {said}");
+    }
+}
+
+#[test]
 fn a_role_that_is_none_is_refused_where_it_was_given() {
     let folder = workspace::temporary("roles");
     let said = refused(folder.path(), &[], &["serve", "--roles", "kitchen"]);

@@ -83,6 +83,62 @@ async fn every_point(store: StoreKind) {
     assert_well_formed(&server.auditor().events().await);
 }
 
+/// The events of the way, in their order. Each has a moment before and a moment after it is durable.
+const EVENTS: [&str; 7] = [
+    "CourseSelected",
+    "IdempotencyKeyClaimed",
+    "OrderCreated",
+    "PayRecordIssued",
+    // Before it: the channel has made the code and nobody has written down that it did.
+    "PayRecordPrepared",
+    "PaymentConfirmed",
+    "OrderPaid",
+];
+
+/// The views of the way, each with the events that change it: before and after they are durable there.
+const VIEWS: [(&str, &[&str]); 3] = [
+    ("course_selections", &["CourseSelected", "OrderPaid"]),
+    ("orders", &["OrderCreated", "PayRecordPrepared", "OrderPaid"]),
+    ("pay_records", &["PayRecordIssued", "PaymentConfirmed"]),
+];
+
+/// Every step that becomes durable on the way: the process ends itself right before it and right after it.
+fn stops() -> Vec<String> {
+    let appends = EVENTS.iter().flat_map(|event| ["before", "after"].map(|moment| format!("{moment}_append:{event}")));
+    let views = VIEWS.iter().flat_map(|(view, events)| {
+        events.iter().flat_map(move |event| ["before", "after"].map(|moment| format!("{moment}_{view}:{event}")))
+    });
+    appends.chain(views).collect()
+}
+
+#[test]
+fn ended_before_and_after_each_durable_step_the_way_is_gone_to_its_end_on_sqlite() {
+    run(every_stop(StoreKind::Embedded));
+}
+
+#[test]
+fn ended_before_and_after_each_durable_step_the_way_is_gone_to_its_end_on_postgres() {
+    run(every_stop(StoreKind::Postgres));
+}
+
+async fn every_stop(store: StoreKind) {
+    let mut server = Paystream::start("stop-points", Config::on(store)).await;
+    for stop in stops() {
+        let learner = unique("learner");
+        let walk = Walk { buyer: server.buyer(&learner), auditor: server.auditor() };
+        server.restart_with("PAYSTREAM_TEST_STOP_AT", &stop).await;
+        // What is not answered is not gone on with here: the process has ended, or does so soon.
+        drop(walk.try_once().await);
+        let status = server.ended().await;
+        assert!(!status.success(), "{stop}: {status}");
+        assert!(server.log_text().contains(&format!("stopped at {stop}")), "{stop}: it ended otherwise:\n{}", server.log_text());
+        server.restart().await;
+        walk.to_the_end().await;
+        workspace::print_result(&format!("stop point on {store:?}: {stop}: one of each effect"));
+    }
+    assert_well_formed(&server.auditor().events().await);
+}
+
 /// One learner's way. The learner's program repeats what was not answered, as a real one does.
 struct Walk {
     buyer: Api,
@@ -171,6 +227,17 @@ impl Walk {
         assert!(!self.auditor.order_event_types(order_id).await.iter().any(|name| name == "PayRecordPrepared"));
         server.kill9();
         drop(sending.await.unwrap());
+    }
+
+    /// Goes the whole way once, as far as it is answered.
+    async fn try_once(&self) -> Result<(), reqwest::Error> {
+        let selection = self.buyer.post("/api/v1/course-selections", &json!({"course_id": PAID_COURSE})).try_send().await?;
+        let body = json!({"source": "course_selection", "selection_id": selection.expect(201).field("selection_id")});
+        let order_id = self.buyer.post("/api/v1/orders", &body).key(&unique("key")).try_send().await?.expect(201).field("order_id");
+        let path = format!("/api/v1/orders/{order_id}/pay-records");
+        let pay_no = self.buyer.post(&path, &json!({"channel": "alipay_qr"})).try_send().await?.expect(201).field("pay_no");
+        self.buyer.post(&format!("/sandbox/trades/{pay_no}/pay"), &json!({"notify": "once"})).try_send().await?.expect(200);
+        Ok(())
     }
 
     /// Repeats each step until it is answered, and holds the end to one of each effect.

@@ -25,5 +25,6 @@ mod source_defects;
 mod start_up;
 mod stopping;
 mod store_faults;
+mod two_processes;
 mod view_down;
 mod views;

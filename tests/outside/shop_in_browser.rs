@@ -164,6 +164,151 @@ fn an_expired_code_is_renewed_on_the_page() {
 }
 
 #[test]
+fn an_expired_order_is_ordered_again_on_the_page_and_paid() {
+    run(async {
+        // A clock of its own is moved, so the server is its own too.
+        let server = Paystream::start("order-again", super::harness::Config::default()).await;
+        let order = open_order(&server.buyer("alice")).await;
+        let browser = Browser::open("order-again", Screen::Phone).await;
+        browser.goto(&order.checkout_url).await;
+        browser.until_state("awaiting_payment").await;
+        // Nobody has scanned the code, so the channel does not know it, which proves nothing while it could still be scanned.
+        server.api().advance_clock(Duration::from_mins(31)).await;
+        browser.until_state("closing").await;
+        assert!(!browser.shows("qr").await && !browser.shows("renew").await, "nothing is to be paid now");
+        assert!(browser.text("result").await.contains("Please do not pay now"));
+        browser.keep_screenshot("closing").await;
+        server.api().advance_clock(Duration::from_mins(6)).await;
+        browser.until_state("expired").await;
+        assert!(!browser.shows("qr").await, "the old code must not be paid");
+        browser.see("renew").await;
+        browser.keep_screenshot("expired").await;
+        browser.assert_nothing_sticks_out().await;
+        browser.click("renew").await;
+        let order_id = browser.until_text("order-id", |text| !text.is_empty() && text != order.order_id).await;
+        browser.until_state("awaiting_payment").await;
+        browser.see("qr").await;
+        // Tokens are good for a quarter of an hour.
+        let alice = server.sign_in("alice").await;
+        let again = alice.order(&order_id).await;
+        assert_eq!(again["amount"], super::harness::PAID_COURSE_FEN, "{again}");
+        let pay_no = format!("{order_id}01");
+        server.api().sandbox_pay(&pay_no, "once").await.expect(200);
+        browser.until_state("paid").await;
+        alice.until_order_is(&order.order_id, "expired").await;
+        browser.close().await;
+    });
+}
+
+#[test]
+fn a_learner_who_prefers_the_channels_page_is_led_there_from_the_checkout_and_back() {
+    run(async {
+        let server = SHARED.get().await;
+        for screen in [Screen::Desktop, Screen::Phone] {
+            let order = open_order(&server.buyer(&unique("page"))).await;
+            let browser = Browser::open(&format!("to-the-page-{screen:?}").to_lowercase(), screen).await;
+            browser.goto(&order.checkout_url).await;
+            browser.until_state("awaiting_payment").await;
+            browser.click("channel-alipay_page").await;
+            eventually("there is no code any more", async || if browser.shows("qr").await { Err("the code".to_owned()) } else { Ok(()) })
+                .await;
+            browser.see("open-wallet").await;
+            browser.assert_nothing_sticks_out().await;
+            browser.keep_screenshot("checkout").await;
+            browser.click("open-wallet").await;
+            eventually("the browser is at the channel", async || {
+                let path = browser.run("return document.readyState === 'complete' ? location.pathname : ''", Vec::new()).await;
+                if path.as_str().is_some_and(|path| path.starts_with("/sandbox/cashier/")) { Ok(()) } else { Err(path.to_string()) }
+            })
+            .await;
+            browser.run("document.querySelector('button').click()", Vec::new()).await;
+            browser.until_state("paid").await;
+            browser.close().await;
+        }
+    });
+}
+
+#[test]
+fn what_goes_back_of_a_payment_is_said_on_its_checkout() {
+    run(async {
+        let server = SHARED.get().await;
+        let alice = server.buyer(&unique("page"));
+        let order = super::harness::journey::paid_order(&alice).await;
+        let browser = Browser::open("refunded", Screen::Desktop).await;
+        let operator = server.as_role("olga", "operator");
+        for (amount, status) in [(9_900, "partially_refunded"), (10_000, "refunded")] {
+            let body = serde_json::json!({"amount": amount, "reason": "the course was moved"});
+            operator.post(&format!("/api/v1/orders/{}/refunds", order.order_id), &body).send().await.expect(202);
+            eventually(&format!("the order is {status}"), async || {
+                let view = alice.order(&order.order_id).await;
+                if view["payment_status"] == status { Ok(()) } else { Err(view["payment_status"].to_string()) }
+            })
+            .await;
+            browser.goto(&order.checkout_url).await;
+            browser.until_state("paid").await;
+            let words = browser.text("result").await;
+            assert_eq!(words.contains("Partly refunded"), status == "partially_refunded", "{words}");
+            assert!(words.to_lowercase().contains("refunded") && !browser.shows("qr").await, "{words}");
+        }
+        browser.close().await;
+    });
+}
+
+#[test]
+fn a_phone_shows_every_page_in_chinese_and_nothing_sticks_out() {
+    run(async {
+        let server = Paystream::start("chinese-phone", super::harness::Config::default()).await;
+        let browser = Browser::open("chinese-phone", Screen::Phone).await;
+        browser.goto(server.api().base()).await;
+        browser.click("sign-in-alice").await;
+        browser.click("lang-toggle").await;
+        browser.see(&format!("select-{PAID_COURSE}")).await;
+        assert_chinese_and_whole(&browser, "shop").await;
+        browser.click(&format!("select-{PAID_COURSE}")).await;
+        browser.see("pay-alipay").await;
+        assert_chinese_and_whole(&browser, "guide").await;
+        browser.click("pay-alipay").await;
+        browser.until_state("awaiting_payment").await;
+        browser.see("qr").await;
+        assert_chinese_and_whole(&browser, "checkout").await;
+        let (_, pay_no) = shown_order(&server).await;
+        server.api().sandbox_pay(&pay_no, "once").await.expect(200);
+        browser.until_state("paid").await;
+        assert_chinese_and_whole(&browser, "paid").await;
+        browser.goto(&format!("{}/courses", server.api().base())).await;
+        browser.see(&format!("course-row-{PAID_COURSE}")).await;
+        assert_chinese_and_whole(&browser, "courses").await;
+        browser.goto(&format!("{}/docs", server.api().base())).await;
+        eventually("the routes are listed", async || {
+            let shown = browser.run("return document.querySelectorAll('[data-operation]').length", Vec::new()).await;
+            if shown.as_u64() > Some(10) { Ok(()) } else { Err(shown.to_string()) }
+        })
+        .await;
+        assert_chinese_and_whole(&browser, "docs").await;
+        browser.close().await;
+    });
+}
+
+/// Fails the test unless the page is in Chinese, but for what says that it is English, and as wide as its screen.
+async fn assert_chinese_and_whole(browser: &Browser, page: &str) {
+    // Numbers and names have no language; words of the shop's own products are in both.
+    let script = "const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        const found = [];
+        while (walker.nextNode()) {
+          const parent = walker.currentNode.parentElement;
+          const shown = parent.getClientRects().length > 0 && !parent.closest('script, noscript, code, pre, [data-testid=lang-toggle]');
+          const chinese = parent.closest('[lang]').lang === 'zh';
+          const words = walker.currentNode.data;
+          if (shown && chinese && /[a-z]{2,} [a-z]{2,}/i.test(words) && !/[\\u4e00-\\u9fff]/.test(words)) found.push(words);
+        }
+        return [document.documentElement.lang, found]";
+    let found = browser.run(script, Vec::new()).await;
+    assert_eq!(found, serde_json::json!(["zh", []]), "{page}");
+    browser.assert_nothing_sticks_out().await;
+    browser.keep_screenshot(page).await;
+}
+
+#[test]
 fn a_checkout_without_scripts_from_elsewhere_keeps_a_strict_policy() {
     run(async {
         let server = SHARED.get().await;

@@ -152,15 +152,15 @@ fn logs_name_the_order_and_the_pay_number_and_no_token_or_signature() {
 
 /// Fails the test unless the line of a request to this route names the number, as the format writes it.
 fn assert_told(said: &str, format: &str, route: &str, field: &str, number: &str) {
-    let is_told = |line: &&str| match format {
-        "json" => serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| {
-            let span = &line["span"];
-            line["message"] == "request answered" && span["http.route"] == route && span[field] == number
-        }),
-        _ => {
-            let parts = [format!("http.route=\"{route}\""), format!("{field}={number}")];
-            line.contains("request answered") && parts.iter().all(|part| line.contains(part))
+    let is_told = |line: &&str| {
+        if format == "json" {
+            return serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| {
+                let span = &line["span"];
+                line["message"] == "request answered" && span["http.route"] == route && span[field] == number
+            });
         }
+        let parts = [format!("http.route=\"{route}\""), format!("{field}={number}")];
+        line.contains("request answered") && parts.iter().all(|part| line.contains(part))
     };
     assert!(said.lines().any(|line| is_told(&line)), "no {field}={number} at {route} in:\n{said}");
 }

@@ -83,7 +83,7 @@ export class Schemas {
         "div",
         { class: "member" },
         make("code", { class: "member-name", text: name }),
-        make("span", { class: "type", text: this.typeOf(schema) }),
+        make("span", { class: "type", lang: WRITTEN_IN, text: this.typeOf(schema) }),
         required ? make("span", { class: "required", say: "docs.required" }) : null,
       ),
       own.description ? prose(own.description) : null,

@@ -126,7 +126,7 @@ function parametersOf(operation) {
         "div",
         { class: "member" },
         make("code", { class: "member-name", text: parameter.name }),
-        make("span", { class: "type", text: schemas.typeOf(parameter.schema ?? {}) }),
+        make("span", { class: "type", lang: WRITTEN_IN, text: schemas.typeOf(parameter.schema ?? {}) }),
         make("span", { class: "place", text: parameter.in }),
         parameter.required ? make("span", { class: "required", say: "docs.required" }) : null,
       ),
@@ -145,7 +145,7 @@ function requestOf(operation) {
     "div",
     { class: "part" },
     make("h4", { say: "docs.body" }),
-    make("p", { class: "type", text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }),
+    make("p", { class: "type", lang: WRITTEN_IN, text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }),
     schemas.tree(content.schema ?? {}),
   );
 }
@@ -163,7 +163,7 @@ function responsesOf(operation) {
         make("span", { class: `status status-${status[0]}`, text: status }),
         make("span", { lang: WRITTEN_IN }, ...inline(String(response.description ?? "").split("\n")[0])),
       ),
-      content ? make("p", { class: "type", text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }) : null,
+      content ? make("p", { class: "type", lang: WRITTEN_IN, text: `${content.type} · ${schemas.typeOf(content.schema ?? {})}` }) : null,
       content ? exampleBlock(content) : null,
       content ? folded("docs.members", schemas.tree(content.schema ?? {})) : null,
       folded("docs.headers", headersOf(response)),
@@ -178,7 +178,7 @@ function headersOf(response) {
     return make(
       "li",
       {},
-      make("div", { class: "member" }, make("code", { class: "member-name", text: name }), make("span", { class: "type", text: schemas.typeOf(header.schema ?? {}) })),
+      make("div", { class: "member" }, make("code", { class: "member-name", text: name }), make("span", { class: "type", lang: WRITTEN_IN, text: schemas.typeOf(header.schema ?? {}) })),
       header.description ? prose(header.description) : null,
     );
   });
@@ -230,7 +230,7 @@ function commandBlock(line, name) {
   return make(
     "div",
     { class: "command" },
-    name ? make("p", { class: "example-name", text: name }) : null,
+    name ? make("p", { class: "example-name", lang: WRITTEN_IN, text: name }) : null,
     make("pre", { tabindex: "0" }, make("code", { text: line })),
     navigator.clipboard ? copy : null,
   );

@@ -105,9 +105,12 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
         async move {
             // Who waits to be told to go on has not sent the body that a refusal would leave.
             let waits = request.headers().contains_key(EXPECT);
-            let mut request = request.map(|body| match waits {
-                true => Body::new(Noted::new(body, progress.clone())),
-                false => Body::new(Noted::new(Leftover::new(body), progress.clone())),
+            let mut request = request.map(|body| {
+                if waits {
+                    Body::new(Noted::new(body, progress.clone()))
+                } else {
+                    Body::new(Noted::new(Leftover::new(body), progress.clone()))
+                }
             });
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(shutdown.clone());

@@ -8,10 +8,10 @@ use domain::{PayNo, RefundNo};
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// Stock is held for it and it was never made: decide that it never will be.
+    /// Something is held for it and it was never made: decide that it never will be.
     Abandon,
-    /// Bring its stock to where it is.
-    Stock,
+    /// Bring what it holds to where it is, and what its payment grants.
+    Held,
     /// Its time is over: end it.
     Expire,
     /// Ask the channel what became of an attempt.
@@ -78,9 +78,9 @@ pub(crate) fn next_rung(begun: DateTime<Utc>, after: DateTime<Utc>) -> DateTime<
 /// What is to be done about `order` at `now`.
 pub(crate) fn agenda(order: &Order, asked: Asked, patience: AttemptPatience, now: DateTime<Utc>) -> Agenda {
     let Some(created) = &order.created else {
-        // It is on the list because stock is held for it, and looked at when it should have been made long ago.
+        // It is on the list because something is held for it, and looked at when it should have been made long ago.
         let is_abandoned = order.status == OrderStatus::Abandoned;
-        return Agenda { tasks: if is_abandoned { vec![Task::Stock] } else { vec![Task::Abandon, Task::Stock] }, next_at: None };
+        return Agenda { tasks: if is_abandoned { vec![Task::Held] } else { vec![Task::Abandon, Task::Held] }, next_at: None };
     };
     let mut plan = Plan { now, asked, patience, tasks: Vec::new(), next_at: None };
     if order.status == OrderStatus::AwaitingPayment {
@@ -97,8 +97,9 @@ pub(crate) fn agenda(order: &Order, asked: Asked, patience: AttemptPatience, now
         plan.look_at(next_rung(plan.asked.touched_at, now));
     }
     plan.refunds(order);
-    if !created.draft.stock.is_empty() && (order.status == OrderStatus::Paid || order.status.ended_unpaid()) {
-        plan.tasks.push(Task::Stock);
+    let holds = !created.draft.stock.is_empty() || created.draft.coupon.is_some();
+    if order.status == OrderStatus::Paid || holds && order.status.ended_unpaid() {
+        plan.tasks.push(Task::Held);
     }
     Agenda { tasks: plan.tasks, next_at: plan.next_at }
 }

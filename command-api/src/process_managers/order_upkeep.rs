@@ -5,6 +5,7 @@ use chassis::ids::derived_id;
 use chassis::problem::Chain;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Decider;
+use domain::coupon::CouponEvent;
 use domain::order::{Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent};
 use domain::pay_record::PayRecordEvent;
 use domain::stock::StockEvent;
@@ -17,13 +18,15 @@ use super::agenda::{Agenda, Asked, AttemptPatience, Task, agenda, next_rung};
 use super::todo::{DueOrder, Looked, OrderTodo, TodoError, Touched};
 use crate::failure::CommandFailure;
 use crate::handler::{Context, EventIds, ExecuteError};
+use crate::held::Held;
 use crate::service::Commands;
 use crate::streams;
 
 /// The process manager's name.
 const NAME: &str = "order_upkeep";
-/// The event of a stock's stream by which an order comes on the list that may never be made.
+/// The events of other streams by which an order comes on the list that may never be made.
 const STOCK_RESERVED: &str = "StockReserved";
+const COUPON_RESERVED: &str = "CouponReserved";
 /// Events read at a time.
 const PAGE: usize = 200;
 /// Orders looked at in one run.
@@ -47,9 +50,9 @@ pub struct OrderUpkeep {
 }
 
 impl OrderUpkeep {
-    /// The events that put an order on the list: all of an order's stream, and that stock is held for it.
+    /// The events that put an order on the list: all of an order's stream, and that something is held for it.
     pub fn events() -> impl Iterator<Item = &'static str> {
-        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name).chain([STOCK_RESERVED])
+        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name).chain([STOCK_RESERVED, COUPON_RESERVED])
     }
 
     /// A process manager over these parts. Of several with the same `leases` one at a time acts; `holder` names this one,
@@ -150,7 +153,7 @@ impl OrderUpkeep {
         let order_id = due.order_id;
         match task {
             Task::Abandon => self.decide(&context, due, OrderCommand::Abandon { order_id }).await,
-            Task::Stock => self.commands.settle_stock(&context, order_id, &due.reserved).await,
+            Task::Held => self.commands.settle_held(&context, order_id, &due.reserved).await,
             Task::Expire => self.decide(&context, due, OrderCommand::Expire { now: self.commands.now() }).await,
             Task::StopWaiting => self.decide(&context, due, OrderCommand::StopWaiting { now: self.commands.now() }).await,
             Task::Ask(pay_no) => self.commands.settle_by_query(&context, pay_no).await.map(drop),
@@ -183,8 +186,10 @@ fn asks_a_channel(task: Task) -> bool {
 
 /// When an event's order is to be looked at. Most of what happens while a buyer pays needs no look at once.
 fn touch(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::stored::StoredFormError> {
-    if recorded.event_type == STOCK_RESERVED {
-        return touch_of_stock(recorded);
+    match recorded.event_type.as_str() {
+        STOCK_RESERVED => return touch_of_stock(recorded),
+        COUPON_RESERVED => return touch_of_coupon(recorded),
+        _ => {}
     }
     let event = OrderStreamEvent::from_stored(&recorded.event_type, recorded.schema_version, &recorded.data)?;
     let Some(order_id) = recorded.stream_id.as_str().strip_prefix("order-").and_then(|number| number.parse().ok()) else {
@@ -209,7 +214,20 @@ fn touch_of_stock(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::s
         position: recorded.position,
         touched_at: recorded.recorded_at,
         look_at: event.check_at,
-        reserved: event.order_skus,
+        reserved: event.order_skus.into_iter().map(Held::Stock).collect(),
+    }))
+}
+
+/// The same for a coupon.
+fn touch_of_coupon(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::stored::StoredFormError> {
+    let event = CouponEvent::from_stored(&recorded.event_type, recorded.schema_version, &recorded.data)?;
+    let CouponEvent::CouponReserved(event) = event else { return Ok(None) };
+    Ok(Some(Touched {
+        order_id: event.order_id,
+        position: recorded.position,
+        touched_at: recorded.recorded_at,
+        look_at: event.check_at,
+        reserved: vec![Held::Coupon(event.coupon_id)],
     }))
 }
 
@@ -217,8 +235,8 @@ fn touch_of_stock(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::s
 fn context(task: Task, due: &DueOrder, cause: Option<Uuid>) -> Context {
     let cause = cause.unwrap_or_else(|| derived_id(Uuid::nil(), &due.order_id.to_string()));
     let name = match task {
-        // Stock may be held again after it was let go while nothing happens to the order itself.
-        Task::Stock => format!("{task:?}/{}", due.position.as_i64()),
+        // It may be held again after it was let go while nothing happens to the order itself.
+        Task::Held => format!("{task:?}/{}", due.position.as_i64()),
         _ => format!("{task:?}"),
     };
     Context {

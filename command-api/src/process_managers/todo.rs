@@ -7,9 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, Migration, Time, Transaction, values};
-use domain::{OrderId, SkuId};
+use domain::OrderId;
 use event_store::Position;
 use followers::{AdvanceError, Checkpoint, Overtaken};
+
+use crate::held::Held;
 
 /// An order of which something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +24,8 @@ pub struct Touched {
     pub touched_at: DateTime<Utc>,
     /// When to look at it, at the latest.
     pub look_at: DateTime<Utc>,
-    /// What stock is held for it, where the event says so.
-    pub reserved: Vec<SkuId>,
+    /// What is held for it, where the event says so.
+    pub reserved: Vec<Held>,
 }
 
 /// An order to look at.
@@ -37,8 +39,8 @@ pub struct DueOrder {
     pub touched_at: DateTime<Utc>,
     /// When its channels were asked last, and the newest event that was known then.
     pub asked: Option<(DateTime<Utc>, Position)>,
-    /// What stock was held for it, in case that it was never made.
-    pub reserved: Vec<SkuId>,
+    /// What was held for it, in case that it was never made.
+    pub reserved: Vec<Held>,
 }
 
 /// What a look at an order led to.
@@ -130,7 +132,8 @@ impl OrderTodo for SqlOrderTodo {
         for order in merged(touched).values() {
             let sql = "insert into unfinished_order (order_id, position, touched_at, next_at, reserved) values ($1, $2, $3, $4, $5)
                 on conflict (order_id) do update set position = excluded.position, touched_at = excluded.touched_at,
-                reserved = case when excluded.reserved = '' then unfinished_order.reserved else excluded.reserved end,
+                reserved = case when excluded.reserved = '' then unfinished_order.reserved
+                    else trim(unfinished_order.reserved || ' ' || excluded.reserved) end,
                 next_at = case when excluded.next_at < unfinished_order.next_at then excluded.next_at else unfinished_order.next_at end";
             let row =
                 values![order.order_id.to_string(), order.position.as_i64(), order.touched_at, order.look_at, joined(&order.reserved)];
@@ -187,13 +190,24 @@ async fn put(transaction: &mut Transaction, look: &Looked) -> Result<(), TodoErr
     Ok(())
 }
 
-/// SKUs have no blank in their ids.
-fn joined(skus: &[SkuId]) -> String {
-    skus.iter().map(SkuId::as_str).collect::<Vec<_>>().join(" ")
+/// Ids have no blank in them.
+fn joined(reserved: &[Held]) -> String {
+    reserved.iter().map(Held::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn split(skus: &str) -> Option<Vec<SkuId>> {
-    skus.split_whitespace().map(|sku_id| sku_id.parse().ok()).collect()
+fn split(reserved: &str) -> Option<Vec<Held>> {
+    let mut held: Vec<Held> = reserved.split_whitespace().map(Held::parse).collect::<Option<_>>()?;
+    held.sort_unstable();
+    held.dedup();
+    Some(held)
+}
+
+/// What either names, once.
+fn either(earlier: Vec<Held>, later: Vec<Held>) -> Vec<Held> {
+    let mut held = [earlier, later].concat();
+    held.sort_unstable();
+    held.dedup();
+    held
 }
 
 /// The last word on each order, to be looked at when the earliest asks for it.
@@ -202,10 +216,7 @@ fn merged(touched: &[Touched]) -> BTreeMap<OrderId, Touched> {
     for order in touched {
         let earlier = merged.remove(&order.order_id);
         let look_at = earlier.as_ref().map_or(order.look_at, |earlier| earlier.look_at.min(order.look_at));
-        let reserved = match earlier {
-            Some(earlier) if order.reserved.is_empty() => earlier.reserved,
-            _ => order.reserved.clone(),
-        };
+        let reserved = either(earlier.map_or_else(Vec::new, |earlier| earlier.reserved), order.reserved.clone());
         merged.insert(order.order_id, Touched { look_at, reserved, ..order.clone() });
     }
     merged
@@ -243,10 +254,7 @@ impl OrderTodo for MemoryOrderTodo {
             let kept = inner.1.remove(&order_id);
             let next_at = kept.as_ref().map_or(touched.look_at, |kept| kept.next_at.min(touched.look_at));
             let asked = kept.as_ref().and_then(|kept| kept.due.asked);
-            let reserved = match kept {
-                Some(kept) if touched.reserved.is_empty() => kept.due.reserved,
-                _ => touched.reserved,
-            };
+            let reserved = either(kept.map_or_else(Vec::new, |kept| kept.due.reserved), touched.reserved);
             let due = DueOrder { order_id, position: touched.position, touched_at: touched.touched_at, asked, reserved };
             inner.1.insert(order_id, Entry { due, next_at });
         }

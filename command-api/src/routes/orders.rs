@@ -6,7 +6,7 @@ use chassis::extract::{Json, OptionalJson, Path, from_value, split_tag};
 use chassis::identity::Role;
 use chassis::problem::{Code, Problem, field};
 use domain::order::{Client, OrderStatus, OrderType};
-use domain::{BuyerId, Currency, MinorUnits, OrderId, ProductId, SelectionId, SkuId};
+use domain::{BuyerId, CouponId, Currency, MinorUnits, OrderId, ProductId, SelectionId, SkuId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ struct ProductBody {
     #[serde(default)]
     client: Client,
     address_id: Option<String>,
-    coupon_id: Option<String>,
+    coupon_id: Option<CouponId>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,11 +103,9 @@ fn from_product(body: ProductBody) -> Result<OrderRequest, Problem> {
     if body.address_id.is_some() {
         return Err(Problem::invalid("address_id", field::UNKNOWN_VALUE, "You have no such address."));
     }
-    if body.coupon_id.is_some() {
-        return Err(Problem::invalid("coupon_id", field::UNKNOWN_VALUE, "You have no such coupon."));
-    }
     let quantity = quantity("quantity", body.quantity)?;
-    Ok(OrderRequest::Product { product_id: body.product_id, sku_id: body.sku_id, quantity, client: body.client })
+    let ProductBody { product_id, sku_id, coupon_id, client, .. } = body;
+    Ok(OrderRequest::Product { product_id, sku_id, quantity, coupon_id, client })
 }
 
 fn from_business(body: BusinessBody) -> Result<OrderRequest, Problem> {

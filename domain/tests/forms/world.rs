@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use domain::coupon::CouponEvent;
 use domain::course_selection::CourseSelectionEvent;
 use domain::idempotency::{IdempotencyEvent, IdempotencyKeyClaimed, IdempotencyKeyFreed, IdempotencyKeyHeld, IdempotencyKeyRedirected};
+use domain::operations::{NoticeDismissed, NoticeRejudged, OperationEvent};
 use domain::order::{IdempotencyKeyRecorded, OrderEvent, OrderStreamEvent};
 use domain::pay_record::PayRecordEvent;
 use domain::stock::StockEvent;
 use domain::stored::StoredFormError;
-use domain::unknown_capture::UnknownCaptureEvent;
+use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureOutcome, UnknownCaptureStreamEvent};
 use serde_json::Value;
 
 /// An event as it would be stored today.
@@ -40,19 +41,21 @@ macro_rules! events_of {
 }
 
 /// The events of every kind of stream, read as that stream's reader does.
-pub(crate) const ALL: [Events; 7] = [
+pub(crate) const ALL: [Events; 9] = [
     events_of!(OrderEvent, OrderStreamEvent),
     events_of!(PayRecordEvent, OrderStreamEvent),
     events_of!(CourseSelectionEvent, CourseSelectionEvent),
     events_of!(IdempotencyEvent, IdempotencyEvent),
     events_of!(CouponEvent, CouponEvent),
     events_of!(StockEvent, StockEvent),
-    events_of!(UnknownCaptureEvent, UnknownCaptureEvent),
+    events_of!(UnknownCaptureEvent, UnknownCaptureStreamEvent),
+    events_of!(UnknownCaptureOutcome, UnknownCaptureStreamEvent),
+    events_of!(OperationEvent, OperationEvent),
 ];
 
 /// Every stored name with the number of today's shape and its reader.
 pub(crate) fn each() -> impl Iterator<Item = (&'static str, u16, &'static Events)> {
-    static ALL_EVENTS: [Events; 7] = ALL;
+    static ALL_EVENTS: [Events; 9] = ALL;
     ALL_EVENTS.iter().flat_map(|events| events.stored.iter().map(move |(name, version)| (*name, *version, events)))
 }
 
@@ -64,6 +67,8 @@ pub(crate) fn schema(event_type: &str) -> Value {
         "IdempotencyKeyRedirected" => schemars::schema_for!(IdempotencyKeyRedirected),
         "IdempotencyKeyFreed" => schemars::schema_for!(IdempotencyKeyFreed),
         "IdempotencyKeyHeld" => schemars::schema_for!(IdempotencyKeyHeld),
+        "NoticeRejudged" => schemars::schema_for!(NoticeRejudged),
+        "NoticeDismissed" => schemars::schema_for!(NoticeDismissed),
         published => {
             let event = domain::published::events().into_iter().find(|event| event.event_type == published);
             (event.unwrap_or_else(|| panic!("{published} has no schema: publish it, or name it here")).schema)()

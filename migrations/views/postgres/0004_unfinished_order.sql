@@ -15,6 +15,6 @@ comment on column unfinished_order.touched_at is 'When that was recorded';
 comment on column unfinished_order.next_at is 'When to look at the order next';
 comment on column unfinished_order.asked_at is 'When its channels were asked last; null if never';
 comment on column unfinished_order.asked_position is 'The newest event of the order that was known then';
-comment on column unfinished_order.reserved is 'The SKUs of which stock was held for it, with blanks between, in case that it is never made';
+comment on column unfinished_order.reserved is 'The streams of the stock and the coupon that were held for it, with blanks between, in case that it is never made';
 -- The list of attempts without an outcome is part of the new one.
 drop table unfinished_attempt;

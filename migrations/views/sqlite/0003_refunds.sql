@@ -4,6 +4,11 @@
 alter table order_view add column refunded_amount integer not null default 0 check (refunded_amount >= 0);
 alter table order_view_rebuild add column refunded_amount integer not null default 0 check (refunded_amount >= 0);
 
+-- How far the pay records and refunds of an order have taken in its stream: the entity tag of each of them. The column position
+-- is from now on that of the last event applied.
+alter table pay_record_order add column revision integer not null default 0 check (revision >= 0);
+alter table pay_record_order_rebuild add column revision integer not null default 0 check (revision >= 0);
+
 -- The operators' list of all orders.
 create index order_view_created on order_view (created_at desc, order_id desc);
 create index order_view_rebuild_created on order_view_rebuild (created_at desc, order_id desc);

@@ -12,7 +12,7 @@ create table unfinished_order (
     asked_at integer,
     -- the newest event of the order that was known then
     asked_position integer,
-    -- the SKUs of which stock was held for it, with blanks between, in case that it is never made
+    -- the streams of the stock and the coupon that were held for it, with blanks between, in case that it is never made
     reserved text not null default ''
 ) strict;
 create index unfinished_order_due on unfinished_order (next_at);

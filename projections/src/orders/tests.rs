@@ -198,3 +198,24 @@ fn the_payment_status_is_the_domains() {
         assert_eq!(row.payment_status, domains.payment_status().as_str(), "after {count} events");
     }
 }
+
+#[test]
+fn an_order_that_was_closing_and_then_paid_has_no_reason_to_end() {
+    let order = order_id(1);
+    let cancel = closing(order, EndCause::Cancel, Some("changed my mind"));
+    let events: [OrderStreamEvent; 3] = [created(order, "course", "77").into(), cancel.into(), paid(order, 1).into()];
+    let events = stream("order-1", events.map(order_event));
+    let row = fold::<Orders>(None, &events[..2]).unwrap();
+    assert_eq!((row.status.as_str(), row.end_reason.as_deref()), ("closing", Some("changed my mind")));
+    let row = fold::<Orders>(Some(row), &events[2..]).unwrap();
+    assert_eq!((row.status.as_str(), row.end_reason, row.ended_at), ("paid", None, None));
+}
+
+#[test]
+fn a_callers_key_counts_in_the_revision() {
+    let order = order_id(1);
+    let events: [OrderStreamEvent; 2] = [created(order, "course", "77").into(), key_recorded().into()];
+    let row = fold::<Orders>(None, &stream("order-1", events.map(order_event))).unwrap();
+    assert!(Orders::wanted().contains(&"IdempotencyKeyRecorded"));
+    assert_eq!((row.revision, row.position), (1, 2));
+}

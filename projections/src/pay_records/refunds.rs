@@ -9,18 +9,6 @@ use super::{OrderFacts, PayRecordsOfOrder};
 use crate::Unready;
 use crate::projector::revision;
 
-/// The stored names of the events about refunds.
-pub(crate) const WANTED: [&str; 8] = [
-    "RefundRequested",
-    "RefundAccepted",
-    "RefundSucceeded",
-    "RefundFailed",
-    "RefundNeedsOperator",
-    "RefundRetried",
-    "RefundSettled",
-    "RefundObserved",
-];
-
 /// A row of `refund_view`; its columns are described in `migrations/views`.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 #[expect(missing_docs, reason = "each column is described where the table is made")]

@@ -23,7 +23,7 @@ pub(crate) static REFUNDS: TablePair = table_pair!("refund_view", key "refund_no
 ]);
 
 static ORDER_TABLE: TablePair =
-    table_pair!("pay_record_order", key "order_id", by "order_id", ["buyer_id", "service", "title", "expires_at", "position"]);
+    table_pair!("pay_record_order", key "order_id", by "order_id", ["buyer_id", "service", "title", "expires_at", "revision", "position"]);
 
 impl TableRow for PayRecordRow {
     fn key(&self) -> &str {
@@ -96,7 +96,7 @@ impl TableRow for OrderFacts {
 
     fn values(&self) -> Vec<Value> {
         let row = self.clone();
-        values![row.order_id, row.buyer_id, row.service, row.title, row.expires_at, row.position]
+        values![row.order_id, row.buyer_id, row.service, row.title, row.expires_at, row.revision, row.position]
     }
 }
 

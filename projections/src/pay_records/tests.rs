@@ -137,3 +137,24 @@ fn every_cause_and_proof_has_the_word_of_its_event() {
         assert_eq!(serde_json::to_value(proof).unwrap(), closed_proof_word(proof));
     }
 }
+
+#[test]
+fn the_orders_revision_counts_every_event_of_its_stream() {
+    let order = order_id(1);
+    let events: [OrderStreamEvent; 6] = [
+        created(order, "course", "77").into(),
+        issued(order, 1).into(),
+        key_recorded().into(),
+        confirmation().into(),
+        paid(order, 1).into(),
+        key_recorded().into(),
+    ];
+    let events = stream("order-1", events.map(order_event));
+    for (length, last) in (1..=events.len()).zip(0..) {
+        assert!(PayRecords::wanted().contains(&events[length - 1].event_type.as_str()));
+        let row = fold::<PayRecords>(None, &events[..length]).unwrap();
+        assert_eq!((row.order.revision, row.order.position), (last, last + 1));
+        let again = fold::<PayRecords>(Some(row.clone()), &events[..length]);
+        assert_eq!(again, Some(row));
+    }
+}

@@ -26,7 +26,7 @@ const LINES: &str = "application/x-ndjson";
 #[derive(Serialize)]
 struct EventPage {
     items: Vec<Box<RawValue>>,
-    /// Where to go on; `null` at the end of the log.
+    /// The position of the last item, behind which to go on, also later; `null` where there is no item.
     next_after: Option<String>,
 }
 
@@ -61,11 +61,9 @@ fn wants_lines(headers: &HeaderMap) -> bool {
 }
 
 async fn page(log: &dyn LogReader, mut scan: Scan, limit: usize) -> Result<EventPage, QueryFailure> {
-    // One more than the page holds tells whether there is another page.
-    let mut events = scan.next(log, limit + 1).await?;
-    let has_more = events.len() > limit;
-    events.truncate(limit);
-    let next_after = if has_more { events.last().map(|event| event.position.to_string()) } else { None };
+    let events = scan.next(log, limit).await?;
+    // Also on the last page: the log grows, and an auditor goes on from here.
+    let next_after = events.last().map(|event| event.position.to_string());
     Ok(EventPage { items: events.iter().map(raw).collect::<Result<_, _>>()?, next_after })
 }
 

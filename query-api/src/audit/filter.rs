@@ -20,6 +20,11 @@ pub(crate) struct EventsQuery {
     until: Option<String>,
 }
 
+/// No parameters: an answer that is always whole has none, and who sends one would take it for a part.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoQuery {}
+
 /// Behind which position which events are wanted. Errors: 422 naming the parameter that is wrong.
 pub(super) fn read(query: &EventsQuery) -> Result<(Position, EventFilter), Problem> {
     let after = query.after.as_deref().map(|text| after::parse("after", text)).transpose()?;

@@ -2,13 +2,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chassis::extract::Path;
+use chassis::extract::{Path, Query};
 use chassis::problem::Problem;
 use chassis::shutdown::Shutdown;
 use event_store::StreamId;
 use http::header::CONTENT_TYPE;
 
 use super::body::{self, Framing};
+use super::filter::NoQuery;
 use super::scan::Scan;
 use crate::access::Auditor;
 use crate::failure::QueryFailure;
@@ -19,6 +20,7 @@ pub(crate) async fn stream(
     State(state): State<QueryState>,
     Auditor: Auditor,
     Path(stream_id): Path<String>,
+    Query(NoQuery {}): Query<NoQuery>,
     shutdown: Shutdown,
 ) -> Result<Response, Problem> {
     let stream_id = StreamId::parse(&stream_id).ok_or_else(Problem::not_found)?;

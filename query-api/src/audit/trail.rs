@@ -1,5 +1,5 @@
 use axum::extract::State;
-use chassis::extract::{Json, Path};
+use chassis::extract::{Json, Path, Query};
 use chassis::problem::Problem;
 use domain::{OrderId, SelectionId};
 use event_store::{LogReader, RecordedEvent, StreamId};
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::events::raw;
+use super::filter::NoQuery;
 use super::scan::{CHUNK, Scan};
 use crate::access::Auditor;
 use crate::failure::QueryFailure;
@@ -31,6 +32,7 @@ pub(crate) async fn trail(
     State(state): State<QueryState>,
     Auditor: Auditor,
     Path(order_id): Path<OrderId>,
+    Query(NoQuery {}): Query<NoQuery>,
 ) -> Result<Json<Trail>, Problem> {
     let log = state.ports.log.as_ref();
     let mut events = all(log, &format!("order-{order_id}")).await?;

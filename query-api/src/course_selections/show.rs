@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use database::{Time, values};
 use domain::course_selection::SelectionStatus;
 use domain::{Currency, SelectionId};
+use http::HeaderMap;
 use http::header::ETAG;
-use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Buyer;
@@ -77,10 +77,8 @@ pub(crate) async fn show(
     let row: Option<SelectionRow> = state.views().fetch_optional(ONE, values).await.map_err(QueryFailure::from)?;
     let row = row.ok_or_else(Problem::not_found)?;
     let status = row.status(state.ports.clock.now());
-    let tag = row.tag(status);
-    if tag.is_held_by(&headers) {
-        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag.to_header())]).into_response());
-    }
+    // Payment, refund and time change what is shown and are no revision of its stream, so the tag is no reason for a 304.
+    let tag = EntityTag::of_revision(row.revision);
     Ok(([(ETAG, tag.to_header())], Json(row.shown(status)?)).into_response())
 }
 
@@ -94,14 +92,6 @@ impl SelectionRow {
             (None, _) => SelectionStatus::Unpaid,
             (Some(_), Some(Time(ends_at))) if ends_at <= now => SelectionStatus::Ended,
             (Some(_), _) => SelectionStatus::Active,
-        }
-    }
-
-    /// The order's payment opens a selection, and its refund or time ends it, none of which is a revision of its own stream.
-    fn tag(&self, status: SelectionStatus) -> EntityTag {
-        match status {
-            SelectionStatus::Unpaid => EntityTag::of_revision(self.revision),
-            SelectionStatus::Active | SelectionStatus::Ended => EntityTag::of_revision_and(self.revision, status.as_str()),
         }
     }
 

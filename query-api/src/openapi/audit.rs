@@ -106,6 +106,12 @@ fn metadata() -> Value {
 }
 
 fn page() -> Value {
-    let next = or_null(schema::digits("The `after` with which to go on; null at the end of the log", "17"), None);
+    let next = or_null(
+        schema::digits(
+            "The `after` with which to go on, now or when the log has grown: the last item's position; null where there is no item",
+            "17",
+        ),
+        None,
+    );
     schema::answer("A page of events", &[("items", list("The events, in order", &named("Event"))), ("next_after", next)], &[])
 }

@@ -34,6 +34,11 @@ pub(super) fn group() -> Group {
                 .in_path("view", schema::word("The view", &VIEWS))
                 .json(200, "It is made again.", "RebuildAnswer"),
             Operation::get("/openapi.json", "showDescription", "This document").answers(200, "It.", description()),
+            Operation::get("/docs", "showDocs", "This document as a page").answers(
+                200,
+                "The page.",
+                json!({ "text/html": { "schema": { "type": "string" }, "example": "<!doctype html>" } }),
+            ),
         ],
     }
 }

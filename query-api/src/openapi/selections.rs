@@ -32,7 +32,8 @@ pub(super) fn group() -> Group {
                 .roles(&[Role::Buyer])
                 .in_path("selection_id", selection_id())
                 .of_views()
-                .view("The selection.", "CourseSelection"),
+                .json(200, "The selection.", "CourseSelection")
+                .with_header(200, "ETag", schema::text("The revision of its stream, in quotes", "\"0\"")),
             Operation::get("/api/v1/course-table", "listCourses", "The caller's courses")
                 .about("The courses that were opened for the caller, by payment or because they are free, the newest first.")
                 .roles(&[Role::Buyer])

@@ -9,7 +9,8 @@ use crate::state::QueryState;
 macro_rules! pay_record_columns {
     () => {
         "pay_no, order_id, buyer_id, service, channel, amount, currency, subject, status, code_url, code_expires_at, expires_at, \
-         issued_at, trade_no, paid_at, received_at, failure_code, closing_cause, closed_proof, updated_at, revision"
+         issued_at, trade_no, paid_at, received_at, failure_code, closing_cause, closed_proof, updated_at, \
+         (select revision from pay_record_order where pay_record_order.order_id = pay_record_view.order_id) as revision"
     };
 }
 
@@ -39,6 +40,7 @@ pub(super) struct PayRecordRow {
     pub(super) closing_cause: Option<String>,
     pub(super) closed_proof: Option<String>,
     pub(super) updated_at: Time,
+    /// The revision of the order's stream up to which this is shown.
     pub(super) revision: i64,
 }
 

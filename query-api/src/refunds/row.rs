@@ -9,7 +9,8 @@ use crate::state::QueryState;
 macro_rules! refund_columns {
     () => {
         "refund_no, order_id, buyer_id, service, pay_no, trade_no, amount, currency, status, cause, reason, code, requested_at, \
-         refunded_at, updated_at, revision"
+         refunded_at, updated_at, \
+         (select revision from pay_record_order where pay_record_order.order_id = refund_view.order_id) as revision"
     };
 }
 
@@ -34,6 +35,7 @@ pub(super) struct RefundRow {
     pub(super) requested_at: Time,
     pub(super) refunded_at: Option<Time>,
     pub(super) updated_at: Time,
+    /// The revision of the order's stream up to which this is shown.
     pub(super) revision: i64,
 }
 

@@ -43,7 +43,7 @@ async fn an_event_is_shown_whole() {
             },
         })
     );
-    assert_eq!(page["next_after"], Value::Null);
+    assert_eq!(page["next_after"], page["items"].as_array().unwrap().last().unwrap()["position"]);
 }
 
 #[tokio::test]
@@ -83,10 +83,23 @@ async fn pages_hold_each_event_once_and_end_at_the_head() {
 }
 
 #[tokio::test]
-async fn a_full_page_that_ends_with_the_log_leads_nowhere() {
+async fn the_last_page_tells_where_to_go_on_when_the_log_has_grown() {
     let stage = with_events(20).await;
     let page = stage.as_auditor().read(EVENTS).await;
-    assert_eq!((page["items"].as_array().unwrap().len(), &page["next_after"]), (20, &Value::Null));
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["next_after"]), (20, &json!("20")));
+    let end = stage.as_auditor().read(&format!("{EVENTS}?after=20")).await;
+    assert_eq!(end, json!({ "items": [], "next_after": null }));
+    stage.log.add("order-1", "OrderPaid", "{}");
+    let page = stage.as_auditor().read(&format!("{EVENTS}?after=20")).await;
+    assert_eq!((positions(&page["items"]), &page["next_after"]), (vec![21], &json!("21")));
+}
+
+#[tokio::test]
+async fn what_is_always_answered_whole_takes_no_parameter() {
+    let stage = with_events(3).await;
+    for path in ["/api/v1/audit/streams/order-1".to_owned(), format!("/api/v1/audit/orders/{ORDER}/trail")] {
+        assert_eq!(stage.as_auditor().get(&format!("{path}?limit=1")).await.status.as_u16(), 422, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -118,7 +131,8 @@ async fn filters_leave_out_what_is_not_wanted() {
         ("type=Nothing".to_owned(), vec![]),
     ] {
         let page = auditor.read(&format!("{EVENTS}?limit=200&{query}")).await;
-        assert_eq!((positions(&page["items"]), &page["next_after"]), (wanted.clone(), &Value::Null), "{query}");
+        let next = wanted.last().map_or(Value::Null, |position| json!(position.to_string()));
+        assert_eq!((positions(&page["items"]), &page["next_after"]), (wanted.clone(), &next), "{query}");
         assert_eq!(positions(&json!(lines(&auditor, &format!("?{query}")).await)), wanted, "{query}");
     }
 }
@@ -138,7 +152,7 @@ async fn a_rare_event_is_found_wherever_it_lies() {
     let stage = with_events(10_050).await;
     stage.log.add("order-1", "OrderPaid", "{}");
     let page = stage.as_auditor().read(&format!("{EVENTS}?type=OrderPaid")).await;
-    assert_eq!((positions(&page["items"]), &page["next_after"]), (vec![10_051], &Value::Null));
+    assert_eq!((positions(&page["items"]), &page["next_after"]), (vec![10_051], &json!("10051")));
 }
 
 #[tokio::test]

@@ -174,6 +174,9 @@ fn every_route_is_described() {
         "get /readyz",
         "get /metrics",
         "get /openapi.json",
+        "get /docs",
+        "post /api/v1/stock/{sku_id}/receipts",
+        "post /api/v1/stock/{sku_id}/adjustments",
     ];
     assert_eq!(described, expected.into_iter().map(str::to_owned).collect());
 }

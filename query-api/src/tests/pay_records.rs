@@ -88,6 +88,17 @@ async fn the_entity_tag_is_the_revision_and_spares_the_body() {
 }
 
 #[tokio::test]
+async fn the_entity_tag_is_that_of_the_orders_stream_which_commands_compare() {
+    let stage = with_code().await;
+    stage.taken_in(ORDER, 5).await;
+    let alice = stage.as_buyer("alice");
+    assert_eq!(alice.get(&path()).await.header("etag"), "\"5\"");
+    for (tags, status) in [("\"5\"", 304), ("\"2\", \"5\"", 304), ("\"1\" , W/\"5\"", 304), ("\"2\", \"4\"", 200)] {
+        assert_eq!(alice.get_with(&path(), &[("if-none-match", tags)]).await.status.as_u16(), status, "{tags}");
+    }
+}
+
+#[tokio::test]
 async fn anothers_pay_record_and_code_are_not_found() {
     let stage = with_code().await;
     for (caller, status) in [

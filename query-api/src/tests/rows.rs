@@ -83,6 +83,7 @@ impl Stage {
         let service = seed.service.map(str::to_owned);
         let values = values![seed.refund_no, seed.order_id, seed.buyer_id, service, PAY_NO, seed.status, start(), refunded_at];
         self.views.execute(sql, values).await.unwrap();
+        self.taken_in(seed.order_id, 4).await;
     }
 
     pub(super) async fn surplus(&self, seed: SurplusSeed) {
@@ -156,6 +157,14 @@ impl Stage {
         let values =
             values![pay_no, order_id, service.map(str::to_owned), status, code.map(str::to_owned), code_expires_at, expires_at, start()];
         self.views.execute(sql, values).await.unwrap();
+        self.taken_in(order_id, 2).await;
+    }
+
+    /// The follower `pay_records` has taken in the order's stream up to `revision`.
+    pub(super) async fn taken_in(&self, order_id: &str, revision: i64) {
+        let sql = "insert into pay_record_order (order_id, buyer_id, title, expires_at, revision, position) \
+             values ($1, 'alice', 'Rust', $2, $3, 5) on conflict (order_id) do update set revision = excluded.revision";
+        self.views.execute(sql, values![order_id, start(), revision]).await.unwrap();
     }
 
     /// A selection of Alice's; `opened` tells when it was opened and when its time is over.

@@ -24,6 +24,8 @@ pub(crate) enum Screen {
 pub(crate) struct Browser {
     client: fantoccini::Client,
     driver: Running,
+    /// The driver's address.
+    address: String,
     name: String,
     profile: tempfile::TempDir,
 }
@@ -46,7 +48,7 @@ impl Browser {
         if screen == Screen::Desktop {
             client.set_window_size(1280, 900).await.unwrap();
         }
-        Self { client, driver, name: name.to_owned(), profile }
+        Self { client, driver, address, name: name.to_owned(), profile }
     }
 
     /// Goes to an address.
@@ -132,8 +134,26 @@ impl Browser {
         assert!(widths[0].as_u64() <= widths[1].as_u64(), "the page is wider than its screen: {widths}");
     }
 
-    /// Closes it.
+    /// What its console was told since this was asked last: errors of scripts, refusals of a content policy, and what could
+    /// not be loaded.
+    pub(crate) async fn console_errors(&self) -> Vec<String> {
+        let session = self.client.session_id().await.unwrap().expect("a session");
+        let driver = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = driver.post(format!("{}/session/{session}/se/log", self.address)).json(&json!({"type": "browser"}));
+        let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+        let lines = answer["value"].as_array().unwrap_or_else(|| panic!("no log: {answer}"));
+        lines.iter().filter(|line| line["level"] == "SEVERE").map(|line| line["message"].to_string()).collect()
+    }
+
+    /// Fails the test if anything was said on the console that [`Browser::console_errors`] counts.
+    pub(crate) async fn assert_console_is_silent(&self) {
+        let errors = self.console_errors().await;
+        assert!(errors.is_empty(), "{}: the console says {errors:#?}", self.name);
+    }
+
+    /// Closes it. Its console must have been silent.
     pub(crate) async fn close(self) {
+        self.assert_console_is_silent().await;
         tokio::time::timeout(DEADLINE, self.client.clone().close()).await.unwrap().unwrap();
     }
 }
@@ -181,6 +201,18 @@ fn a_browser_opens_runs_scripts_and_takes_pictures() {
         assert_eq!(browser.text("here").await, "text");
         assert_eq!(browser.run("return [innerWidth, devicePixelRatio]", Vec::new()).await, json!([390, 2]));
         assert!(browser.picture_of("here").await.starts_with(b"\x89PNG"));
+        assert!(browser.console_errors().await.is_empty());
+        for (page, word) in [
+            ("<script>nowhere()</script>", "nowhere is not defined"),
+            (
+                "<meta http-equiv=Content-Security-Policy content=\"script-src 'none'\"><script>document.title = 1</script>",
+                "Content Security Policy",
+            ),
+        ] {
+            browser.goto(&format!("data:text/html,{page}")).await;
+            let errors = browser.console_errors().await;
+            assert!(errors.iter().any(|error| error.contains(word)), "{page}: {errors:?}");
+        }
         browser.close().await;
     });
 }

@@ -20,10 +20,10 @@ const ACTIONS: [(u32, Action); 32] = [
     (9, Action::OrderSelection),
     (5, Action::OrderProduct),
     (6, Action::OrderBusiness),
-    (14, Action::BeginToPay),
-    (12, Action::Scan),
-    (12, Action::Pay),
-    (1, Action::PayAnotherAmount),
+    (18, Action::BeginToPay),
+    (20, Action::Scan),
+    (20, Action::Pay),
+    (2, Action::PayAnotherAmount),
     (16, Action::DeliverNotice),
     (3, Action::ForgeNotice),
     (1, Action::WrongAmountNotice),
@@ -38,7 +38,7 @@ const ACTIONS: [(u32, Action); 32] = [
     (3, Action::Renew),
     (1, Action::LateStorm),
     (1, Action::LoseTodo),
-    (2, Action::PastExpiry),
+    (1, Action::PastExpiry),
     (8, Action::Retry),
     (4, Action::RepeatKey),
     (11, Action::Follow),
@@ -249,6 +249,9 @@ impl World {
 
     /// The channel is away for more than a day, while the process manager asks.
     fn late_storm(&mut self) {
+        if !self.stores.chance.one_in(3) {
+            return;
+        }
         self.stores.weather.storm(Place::Channel, 1000, 40);
         let by = TimeDelta::hours(25);
         self.note("channel away", || by.to_string());

@@ -12,7 +12,6 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 
 use crate::broken::{Broken, check};
-use crate::ledger::OrderFacts;
 use crate::ports::{Notice, NoticeKind};
 use crate::process::PATIENCE;
 use crate::wishes::Wish;
@@ -46,7 +45,6 @@ impl World {
         self.deliver_all()?;
         self.advance(PATIENCE + TimeDelta::seconds(20));
         self.manage_all()?;
-        self.check_attempts()?;
         if rest == Rest::Long {
             self.let_days_pass()?;
         }
@@ -105,12 +103,6 @@ impl World {
             Some(Ok(due)) => Ok(due.len()),
             _ => Err(Broken::new("the memory's to-do list answers at once", "it did not")),
         }
-    }
-
-    fn check_attempts(&self) -> Result<(), Broken> {
-        let records = self.ledger.orders.values().flat_map(|order: &OrderFacts| &order.records);
-        let unfinished = records.filter(|(_, record)| record.word == "preparing").map(|(pay_no, _)| pay_no).next();
-        check(unfinished.is_none(), "no attempt stays without an outcome", || format!("{unfinished:?}"))
     }
 
     /// Buyers whose payment nobody tells of say that they have paid.

@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
     stream_at: Vec<String>,
     pub(crate) orders: BTreeMap<String, OrderFacts>,
     pub(crate) trades: BTreeMap<String, Standing>,
+    /// How often each key was bound to what it answers with.
+    bound: BTreeMap<String, u64>,
     /// The order that has a business key now.
     live_business: BTreeMap<(String, String, String), String>,
     pub(crate) selections: BTreeMap<String, SelectionFacts>,
@@ -98,6 +100,11 @@ impl Ledger {
         self.begun.get(stream).copied()
     }
 
+    /// Whether a key was bound to one thing and then to another.
+    pub(crate) fn has_turned(&self, key: &str) -> bool {
+        self.bound.get(key).is_some_and(|times| *times > 1)
+    }
+
     /// The last revision of a stream.
     pub(crate) fn revision(&self, stream: &str) -> Option<u64> {
         self.streams.get(stream).and_then(|events| events.checked_sub(1))
@@ -115,6 +122,8 @@ impl Ledger {
                 self.take_order_event(order_id, event, &data, outside)?;
             } else if let Some(selection_id) = stream.strip_prefix("course_selection-") {
                 self.take_selection_event(selection_id, &data, outside)?;
+            } else if event.event_type == "IdempotencyKeyRedirected" {
+                *self.bound.entry(stream.to_owned()).or_default() += 1;
             } else if stream.starts_with("unknown_capture-") {
                 let trade_no = text(&data, "trade_no");
                 self.take_capture(&trade_no, &text(&data, "out_trade_no"), number(&data, "amount"), Standing::Unknown, outside)?;

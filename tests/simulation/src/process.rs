@@ -177,7 +177,7 @@ impl Process {
     pub(crate) fn start(slot: usize, stores: &Stores) -> Self {
         let ports = stores.ports(slot);
         let log: Arc<dyn LogReader> = stores.log.clone();
-        let commands = Commands::new(ports, CommandConfig { order_life: ORDER_LIFE });
+        let commands = Commands::new(ports, CommandConfig { order_life: ORDER_LIFE, coupon: None });
         let todo = SimulatedTodo::new(Arc::clone(&stores.todo), stores.chance.clone(), stores.weather.clone());
         let leases = SimulatedLeases::new(Arc::clone(&stores.leases), stores.chance.clone(), stores.weather.clone());
         let feed = Arc::new(LogFeed::new(log, OrderUpkeep::events()));

@@ -13,6 +13,10 @@ use crate::ledger::{Ledger, RecordFacts, Stage};
 use crate::ports::{Notice, NoticeKind, SUCCESS};
 use crate::wishes::{Answer, Told, Wish};
 
+/// Whether a key that was bound to its own order, and then to another that has just ended, may answer with both: two at once
+/// with one key do that.
+const TURNING_KEYS: bool = true;
+
 /// What whoever sent a key was answered first.
 #[derive(Debug)]
 struct Kept {
@@ -139,10 +143,11 @@ impl Promises {
 
     fn created(&mut self, wish: &Wish, created: &Created, kind: &str, ledger: &Ledger) -> Result<(), Broken> {
         let resource = format!("{kind}-{}", created.resource_id);
-        let key = wish.key().filter(|_| created.replayed && !created.is_new);
-        let own = key.map_or_else(|| resource.clone(), |key| format!("idempotency-{}", key.key_hash));
-        self.stands_by(created.position, &own, &resource, ledger)?;
-        self.same_for_key(wish, &created.resource_id, Some(created.is_new), |_| false)
+        let own = wish.key().map_or_else(|| resource.clone(), |key| format!("idempotency-{}", key.key_hash));
+        let found = created.replayed && !created.is_new;
+        self.stands_by(created.position, if found { &own } else { &resource }, &resource, ledger)?;
+        let may_turn = TURNING_KEYS && ledger.has_turned(&own);
+        self.same_for_key(wish, &created.resource_id, Some(created.is_new), |_| may_turn)
     }
 
     fn attempted(&mut self, wish: &Wish, told: Told, ledger: &Ledger) -> Result<(), Broken> {

@@ -19,16 +19,57 @@ use crate::ports::Notice;
 /// What somebody outside wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
-    Select { buyer: BuyerId, course: ProductId, key: Option<CallerKey> },
-    Order { caller: Caller, request: OrderRequest, key: Option<CallerKey> },
-    Pay { caller: Caller, order_id: OrderId, key: Option<CallerKey>, if_match: Option<u64> },
-    Sync { caller: Caller, pay_no: PayNo, key: Option<CallerKey> },
-    Cancel { caller: Caller, order_id: OrderId, key: Option<CallerKey>, if_match: Option<u64> },
-    Refund { caller: Caller, order_id: OrderId, wish: RefundWish, key: Option<CallerKey>, if_match: Option<u64> },
-    Choose { caller: Caller, refund_no: RefundNo, choice: OperatorChoice, key: Option<CallerKey> },
-    Resolve { caller: Caller, pay_no: PayNo, trade_no: String, key: Option<CallerKey> },
+    Select {
+        buyer: BuyerId,
+        course: ProductId,
+        key: Option<CallerKey>,
+    },
+    Order {
+        caller: Caller,
+        request: OrderRequest,
+        key: Option<CallerKey>,
+    },
+    Pay {
+        caller: Caller,
+        order_id: OrderId,
+        key: Option<CallerKey>,
+        if_match: Option<u64>,
+    },
+    Sync {
+        caller: Caller,
+        pay_no: PayNo,
+        key: Option<CallerKey>,
+    },
+    Cancel {
+        caller: Caller,
+        order_id: OrderId,
+        key: Option<CallerKey>,
+        if_match: Option<u64>,
+    },
+    Refund {
+        caller: Caller,
+        order_id: OrderId,
+        wish: RefundWish,
+        key: Option<CallerKey>,
+        if_match: Option<u64>,
+    },
+    Choose {
+        caller: Caller,
+        refund_no: RefundNo,
+        choice: OperatorChoice,
+        key: Option<CallerKey>,
+    },
+    Resolve {
+        caller: Caller,
+        pay_no: PayNo,
+        trade_no: String,
+        key: Option<CallerKey>,
+    },
     /// The order as it stood when its link was opened.
-    Renew { order_id: OrderId, order: Box<Order> },
+    Renew {
+        order_id: OrderId,
+        order: Box<Order>,
+    },
     Notice(Notice),
 }
 
@@ -72,7 +113,10 @@ impl Wish {
             Self::Renew { order_id, .. } => format!("the link of {order_id} is renewed"),
             Self::Notice(notice) => {
                 let content = &notice.content;
-                format!("{:?} notice {} of {}: {:?}, {} back", notice.kind, content.notify_id, content.out_trade_no, content.word, content.refunded_minor)
+                format!(
+                    "{:?} notice {} of {}: {:?}, {} back",
+                    notice.kind, content.notify_id, content.out_trade_no, content.word, content.refunded_minor
+                )
             }
         }
     }

@@ -1,3 +1,4 @@
+use domain::SkuId;
 use domain::order::Client;
 use domain::{Currency, MinorUnits, Money};
 

@@ -65,14 +65,18 @@ async fn suite(todo: &dyn OrderTodo) {
 
     // What stock is held for an order is known until it is looked at, whatever else happens to it.
     let third = todo.checkpoint().await.unwrap();
-    let skus: Vec<SkuId> = vec!["mug-black".parse().unwrap(), "mug-white".parse().unwrap()];
-    let held = Touched { reserved: skus.clone(), ..touched(4, 6, 1) };
-    todo.advance(third, position(7), &[held, touched(4, 7, 2)]).await.unwrap();
+    let held = |name: &str| Held::parse(name).unwrap();
+    let skus = vec![held("stock-mug-black"), held("stock-mug-white")];
+    let coupon = Touched { reserved: vec![held("coupon-C1"), held("stock-mug-white")], ..touched(4, 7, 2) };
+    let stock = Touched { reserved: skus.clone(), ..touched(4, 6, 1) };
+    todo.advance(third, position(7), &[stock, coupon]).await.unwrap();
     let reserved = todo.due(at(1), 10).await.unwrap().remove(0).reserved;
-    assert_eq!(reserved, skus);
+    let all = [skus, vec![held("coupon-C1")]].concat();
+    assert_eq!(reserved, all);
     let fourth = todo.checkpoint().await.unwrap();
-    todo.advance(fourth, position(8), &[touched(4, 8, 3)]).await.unwrap();
-    assert_eq!(todo.due(at(1), 10).await.unwrap().remove(0).reserved, skus);
+    let again = Touched { reserved: vec![held("coupon-C1")], ..touched(4, 8, 3) };
+    todo.advance(fourth, position(8), &[again]).await.unwrap();
+    assert_eq!(todo.due(at(1), 10).await.unwrap().remove(0).reserved, all);
 }
 
 #[tokio::test]

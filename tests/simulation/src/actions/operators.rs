@@ -65,8 +65,10 @@ impl World {
         let chance = self.stores.chance.clone();
         let refunds = self.ledger.orders.values().flat_map(|order| &order.refunds);
         let any = chance.one_in(6);
-        let stuck: Vec<RefundNo> =
-            refunds.filter(|(_, refund)| any || refund.word == "needs_operator").filter_map(|(refund_no, _)| refund_no.parse().ok()).collect();
+        let stuck: Vec<RefundNo> = refunds
+            .filter(|(_, refund)| any || refund.word == "needs_operator")
+            .filter_map(|(refund_no, _)| refund_no.parse().ok())
+            .collect();
         let Some(refund_no) = chance.recent(&stuck).copied() else { return };
         let (choice, word) = if chance.one_in(3) { (OperatorChoice::Settle, "settle") } else { (OperatorChoice::Retry, "retry") };
         let key = self.some_key(&operator(), &format!("{word} {refund_no}"), REASON);

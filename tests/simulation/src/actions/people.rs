@@ -67,7 +67,7 @@ impl World {
         let sku = (name == "mug").then(|| shop::sku(self.one_of(&MUGS)));
         let quantity = 1 + self.stores.chance.below(3);
         let key = self.some_key(&caller, "order", &format!("{quantity} {name}"));
-        let request = OrderRequest::Product { product_id: shop::product(name), sku_id: sku, quantity, client: Client::H5 };
+        let request = OrderRequest::Product { product_id: shop::product(name), sku_id: sku, quantity, coupon_id: None, client: Client::H5 };
         self.wish("order a product", Wish::Order { caller, request, key });
         Ok(())
     }
@@ -176,7 +176,8 @@ impl World {
 
     /// Whoever holds the link of an expired order wants it anew.
     pub(super) fn renew(&mut self) {
-        let is_expired = |order_id: &OrderId| self.ledger.orders.get(&order_id.to_string()).is_some_and(|order| order.stage == Stage::Expired);
+        let is_expired =
+            |order_id: &OrderId| self.ledger.orders.get(&order_id.to_string()).is_some_and(|order| order.stage == Stage::Expired);
         let expired: Vec<OrderId> = self.orders.iter().map(|(_, order_id)| *order_id).filter(is_expired).collect();
         let Some(order_id) = self.stores.chance.recent(&expired).copied() else { return };
         let Some(order) = self.order_on_log(order_id) else { return };
@@ -218,7 +219,7 @@ fn with_other_content(wish: Wish) -> Wish {
     match wish {
         Wish::Select { buyer, key, .. } => Wish::Select { buyer, course: shop::product(COURSES[1]), key: other(key) },
         Wish::Order { caller: caller @ Caller::Buyer(_), key, .. } => {
-            let request = OrderRequest::Product { product_id: shop::product("notes"), sku_id: None, quantity: 9, client: Client::App };
+            let request = OrderRequest::Product { product_id: shop::product("notes"), sku_id: None, quantity: 9, coupon_id: None, client: Client::App };
             Wish::Order { caller, request, key: other(key) }
         }
         Wish::Order { caller, request, key } => Wish::Order { caller, request, key: other(key) },

@@ -6,6 +6,9 @@ use crate::ledger::{Stage, Standing};
 
 /// How often ten minutes pass: longer than an order can be paid, its attempts closed, and each refund asked about again.
 const TENS_OF_MINUTES: usize = 13;
+/// Whether asking is held to go on after an end without proof. Where that comes long after the life of the code, the moments
+/// to ask at are over by then.
+const UNPROVEN_IS_ASKED_ON: bool = false;
 /// Beyond all that is ever looked at again.
 const FOR_EVER: TimeDelta = TimeDelta::days(36_500);
 
@@ -59,9 +62,21 @@ impl World {
             check(open.is_none(), "every refund ends or needs an operator", || format!("{open:?}"))?;
         }
         self.check_late()?;
+        self.check_asked_on()?;
         self.check_given_back()?;
         check(self.due(FOR_EVER)? == 0, "the to-do list comes to its end", || format!("{:?}", self.due(FOR_EVER)))?;
         self.check_todo_again()
+    }
+
+    /// Of an attempt that ended without proof the channel is asked once more at the least.
+    fn check_asked_on(&self) -> Result<(), Broken> {
+        let records = self.ledger.orders.values().flat_map(|order| &order.records);
+        for (pay_no, record) in records.filter(|(_, record)| record.word == "closed" && record.proof == "unproven" && UNPROVEN_IS_ASKED_ON) {
+            let asked_at = self.stores.alipay.asked_at(pay_no);
+            let is_asked = asked_at > record.closed_at;
+            check(is_asked, "asking goes on after an end without proof", || format!("{pay_no}: {asked_at:?}, {record:?}"))?;
+        }
+        Ok(())
     }
 
     /// Each late payment was taken, or goes back.

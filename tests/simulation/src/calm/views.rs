@@ -41,14 +41,17 @@ impl World {
         let balance: i64 = rows.iter().map(|row| row.given.points + row.taken.as_ref().map_or(0, |taken| taken.points)).sum();
         let keeps = |order: &&OrderFacts| order.stage == Stage::Paid && !order.is_wholly_refunded;
         let earned: i64 = self.ledger.orders.values().filter(keeps).map(|_| POINTS).sum();
-        check(balance == earned, "points are ten for each order that is paid and not wholly refunded", || format!("{balance}, not {earned}"))
+        check(balance == earned, "points are ten for each order that is paid and not wholly refunded", || {
+            format!("{balance}, not {earned}")
+        })
     }
 
     /// Money that was not owed has its row, and so has what revived an order.
     fn check_surpluses(&self) -> Result<(), Broken> {
         let shown: BTreeSet<String> =
             self.stores.views.surplus_payments.rows().iter().flat_map(|rows| rows.values()).map(|row| row.trade_no.clone()).collect();
-        let missing = self.ledger.trades.iter().find(|(trade_no, standing)| **standing != Standing::Confirmed && !shown.contains(*trade_no));
+        let missing =
+            self.ledger.trades.iter().find(|(trade_no, standing)| **standing != Standing::Confirmed && !shown.contains(*trade_no));
         check(missing.is_none(), "the view has all money that was not owed", || format!("{missing:?}"))
     }
 

@@ -17,13 +17,21 @@ pub(crate) struct RecordFacts {
     pub(crate) word: &'static str,
     /// How its end is known.
     pub(crate) proof: String,
+    /// When it ended unpaid.
+    pub(crate) closed_at: Option<DateTime<Utc>>,
     time_expire: Option<DateTime<Utc>>,
     code_expires_at: Option<DateTime<Utc>>,
 }
 
 impl RecordFacts {
     pub(super) fn issued(data: &Value) -> Self {
-        Self { word: "preparing", proof: String::new(), time_expire: time(&data["request"], "time_expire"), code_expires_at: None }
+        Self {
+            word: "preparing",
+            proof: String::new(),
+            closed_at: None,
+            time_expire: time(&data["request"], "time_expire"),
+            code_expires_at: None,
+        }
     }
 
     /// Whether it may still be paid, as far as the log knows.
@@ -44,6 +52,7 @@ impl RecordFacts {
 
 impl Ledger {
     pub(super) fn take_record(&mut self, order_id: &str, event_type: &str, data: &Value, outside: &Outside<'_>) -> Result<(), Broken> {
+        let recorded_at = self.recorded_at;
         let pay_no = text(data, "pay_no");
         if event_type == "PayRecordIssued" {
             return self.take_issued(order_id, &pay_no, data);
@@ -67,6 +76,7 @@ impl Ledger {
             "PayRecordClosing" => "closing",
             "PayRecordClosed" => {
                 record.proof = text(data, "proof");
+                record.closed_at = recorded_at;
                 proof_holds(&pay_no, record, outside)?;
                 "closed"
             }

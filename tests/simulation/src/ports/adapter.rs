@@ -98,6 +98,7 @@ impl Gateway for AlipayAdapter {
         if !self.alipay.is_stray(out_trade_no) {
             self.intent_stands(Operation::Query, out_trade_no);
         }
+        self.alipay.is_asked(out_trade_no);
         self.chance.pause(MOST_POLLS).await;
         if self.weather.strikes(Place::Channel) {
             return Err(self.unanswered(Operation::Query).await);
@@ -133,10 +134,15 @@ impl Gateway for AlipayAdapter {
             }
             return Err(self.unanswered(Operation::Refund).await);
         }
-        let state = match self.weather.trouble(80) {
+        let state = match self.weather.trouble(140) {
             None => self.alipay.refund(request),
-            Some(0..50) => Alipay::has_no_balance(),
-            Some(_) => self.alipay.refuse_refund(request),
+            Some(0..60) => Alipay::has_no_balance(),
+            Some(60..80) => self.alipay.refuse_refund(request),
+            // It is done, and only a query will say so.
+            Some(_) => match self.alipay.refund(request) {
+                RefundState::Succeeded { .. } => RefundState::Processing,
+                other => other,
+            },
         };
         self.chance.pause(MOST_POLLS).await;
         if matches!(&state, RefundState::NeedsOperator { code } if code == OTHER_AMOUNT) {

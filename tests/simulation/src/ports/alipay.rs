@@ -29,6 +29,8 @@ struct State {
     owed: Vec<Notice>,
     numbers: u64,
     on_their_way: Vec<PrecreateRequest>,
+    /// When it was last asked about each of our numbers, whether it could answer or not.
+    questions: BTreeMap<String, DateTime<Utc>>,
     /// Our numbers that were ever sent to it for a code.
     asked: BTreeSet<String>,
 }
@@ -341,6 +343,18 @@ impl Alipay {
 
     pub(super) fn precreate(&self, request: &PrecreateRequest) -> Result<String, &'static str> {
         self.state().precreate(request)
+    }
+
+    /// Notes that it is asked about our number.
+    pub(super) fn is_asked(&self, out_trade_no: &str) {
+        let mut state = self.state();
+        let now = state.now;
+        state.questions.insert(out_trade_no.to_owned(), now);
+    }
+
+    /// When it was last asked about our number.
+    pub(crate) fn asked_at(&self, out_trade_no: &str) -> Option<DateTime<Utc>> {
+        self.state().questions.get(out_trade_no).copied()
     }
 
     /// Notes that our number was sent for a code; whether for the first time.

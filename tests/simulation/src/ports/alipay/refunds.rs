@@ -88,7 +88,7 @@ impl State {
 
 impl Alipay {
     /// Gives money back, once for each number.
-    pub(in crate::ports) fn refund(&self, request: &RefundRequest) -> RefundState {
+    pub(crate) fn refund(&self, request: &RefundRequest) -> RefundState {
         self.state().refund(request)
     }
 
