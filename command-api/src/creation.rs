@@ -5,7 +5,7 @@ use std::future::Future;
 
 use domain::course_selection::{CourseSelected, CourseSelection, CourseSelectionCommand, SelectionStatus};
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyKeyClaimed, IdempotencyRejection, Intent};
-use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderSource, OrderStatus, OrderType};
+use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderSource, OrderStatus, OrderType, PaymentStatus};
 use domain::{Decider, PayNo, SelectionId};
 use event_store::{Position, StreamId};
 
@@ -378,6 +378,10 @@ impl Commands {
             match key.state.claimed.as_ref().map(|claimed| &claimed.intent) {
                 Some(Intent::Order(draft)) => {
                     let order = self.orders.load_at(&streams::order(draft.order_id), position).await?;
+                    if order.state.payment_status() == PaymentStatus::Refunded {
+                        // The seat went back with the money: the course may be chosen anew.
+                        return Ok(SelectionStatus::Ended);
+                    }
                     order.state.paid.map(|(_, paid_at)| paid_at)
                 }
                 _ => None,

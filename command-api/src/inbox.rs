@@ -1,14 +1,19 @@
 //! Where notifications are kept as they came, sealed: those that prove genuine with retention, the others in a ring
 //! with a byte quota, so that nobody can fill the disk by sending rubbish.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod desk;
+mod memory;
+mod sql;
 
 use async_trait::async_trait;
-use chassis::seal::KeyRing;
-use chrono::{DateTime, Utc};
-use database::{Database, DatabaseError, Migration, values};
-use serde::Serialize;
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{DatabaseError, Migration};
+use domain::Money;
 use sha2::{Digest, Sha256};
+
+pub use desk::{CleanedUp, NoticeAction, NoticeDesk, NoticeFilter, NoticeState, OperatorAct, StoredNotice, Unmatched};
+pub use memory::MemoryInbox;
+pub use sql::SqlInbox;
 
 /// A notification as it came, with what was made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +26,18 @@ pub struct KeptNotice {
     pub notify_id: Option<String>,
     /// Our number in it, where it could be read.
     pub out_trade_no: Option<String>,
-    /// One word for what was made of it, for instance `confirmed`, `bad_signature`.
+    /// The channel's number in it, where it could be read.
+    pub trade_no: Option<String>,
+    /// The payment's amount in it, where it could be read.
+    pub amount: Option<Money>,
+    /// What it tells, in a word of ours, where it could be read.
+    pub news: Option<&'static str>,
+    /// What of the payment went back so far, where it tells of that.
+    pub refunded: Option<Money>,
+    /// One word for what was made of it, for instance `recorded`, `bad_signature`.
     pub verdict: String,
+    /// Whether an operator is to look at it.
+    pub state: NoticeState,
     /// Header names and values.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body's bytes.
@@ -32,129 +47,71 @@ pub struct KeptNotice {
 }
 
 impl KeptNotice {
-    /// What repeats of it with the same verdict have in common: the channel's id; its text where it names none.
+    /// What all repeats of a genuine notification have in common: all that it says. Where it could not be read, its text.
+    ///
+    /// The channel's id alone would not do: one signed text may be split in two ways that have it in common.
     fn repeat_key(&self) -> String {
-        let id = self.notify_id.clone().unwrap_or_else(|| format!("{:x}", Sha256::digest(&self.body)));
-        format!("{id}/{}", self.verdict)
+        let mut hasher = Sha256::new();
+        let mut take = |part: &[u8]| {
+            hasher.update(part.len().to_be_bytes());
+            hasher.update(part);
+        };
+        if let Some(notify_id) = &self.notify_id {
+            for said in [Some(notify_id), self.out_trade_no.as_ref(), self.trade_no.as_ref()] {
+                take(said.map_or(&[], |said| said.as_bytes()));
+            }
+            take(self.news.unwrap_or_default().as_bytes());
+            for amount in [self.amount, self.refunded] {
+                take(amount.map_or_else(String::new, |amount| format!("{}{}", amount.amount_minor(), amount.currency().code())).as_bytes());
+            }
+        } else {
+            take(&self.body);
+        }
+        format!("{:x}", hasher.finalize())
     }
 }
 
 /// Keeps notifications.
 #[async_trait]
 pub trait NoticeInbox: Send + Sync {
-    /// Keeps a notification, durably. A genuine repeat with the same verdict is counted, not kept again.
+    /// Keeps a notification, durably. A repeat of a genuine one is counted, not kept again: it brings its verdict, unless
+    /// that would take back that nothing is to be done about the notification.
     async fn keep(&self, notice: KeptNotice) -> Result<(), DatabaseError>;
+
+    /// Where operators work on what is kept; `None` for an inbox that none of them works on.
+    fn desk(&self) -> Option<&dyn NoticeDesk> {
+        None
+    }
 }
 
-/// The table of the inbox.
-pub const INBOX_MIGRATION: Migration = Migration {
-    version: 2,
-    name: "notice_inbox",
-    sqlite: include_str!("../../migrations/state/sqlite/0002_notice_inbox.sql"),
-    postgres: include_str!("../../migrations/state/postgres/0002_notice_inbox.sql"),
-};
+/// The tables of the inbox.
+pub const INBOX_MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 2,
+        name: "notice_inbox",
+        sqlite: include_str!("../../migrations/state/sqlite/0002_notice_inbox.sql"),
+        postgres: include_str!("../../migrations/state/postgres/0002_notice_inbox.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "notice_operations",
+        sqlite: include_str!("../../migrations/state/sqlite/0005_notice_operations.sql"),
+        postgres: include_str!("../../migrations/state/postgres/0005_notice_operations.sql"),
+    },
+];
 
-/// The inbox in the state database.
-pub struct SqlInbox {
-    database: Database,
-    keys: Arc<KeyRing>,
-    unverified_quota_bytes: i64,
-}
-
-/// What is sealed of a notice.
-#[derive(Serialize)]
-struct Raw<'n> {
-    headers: Vec<(&'n str, String)>,
-    body: String,
-}
-
-const PURPOSE: &str = "notice-inbox";
-/// The ring is measured, which reads all of it, only so often.
-const PRUNE_EVERY: i64 = 64;
 /// Of an unverified notice no more than this is kept.
 const MAX_UNVERIFIED_BODY: usize = 16 * 1024;
 
-impl SqlInbox {
-    /// Unverified notices take at most so many bytes by default.
-    pub const DEFAULT_UNVERIFIED_QUOTA_BYTES: i64 = 16 * 1024 * 1024;
+/// How long a notification that does not prove genuine is kept, where the quota has room for it.
+pub const UNVERIFIED_RETENTION: TimeDelta = TimeDelta::days(30);
 
-    /// An inbox in `database`, sealed with `keys`, that keeps at most `unverified_quota_bytes` of unverified notices.
-    pub fn new(database: Database, keys: Arc<KeyRing>, unverified_quota_bytes: i64) -> Self {
-        Self { database, keys, unverified_quota_bytes }
-    }
+/// How long a genuine notification is kept that needs nothing any more. What it told stands on the log for good; one that an
+/// operator is to look at is never dropped.
+pub const VERIFIED_RETENTION: TimeDelta = TimeDelta::days(400);
 
-    fn sealed(&self, notice: &KeptNotice) -> Vec<u8> {
-        use base64::prelude::{BASE64_STANDARD, Engine};
-        let body = if notice.is_authentic { &notice.body[..] } else { &notice.body[..notice.body.len().min(MAX_UNVERIFIED_BODY)] };
-        let headers = notice.headers.iter().map(|(name, value)| (name.as_str(), BASE64_STANDARD.encode(value))).collect();
-        let raw = serde_json::to_vec(&Raw { headers, body: BASE64_STANDARD.encode(body) });
-        let raw = raw.unwrap_or_else(|error| unreachable!("text in a struct is JSON: {error}"));
-        self.keys.seal_bytes(PURPOSE, &raw)
-    }
-}
-
-#[async_trait]
-impl NoticeInbox for SqlInbox {
-    async fn keep(&self, notice: KeptNotice) -> Result<(), DatabaseError> {
-        let sealed = self.sealed(&notice);
-        let bytes = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
-        // Repeats of a genuine notice share its key; each unverified one has a key of its own.
-        let repeat_key = notice.is_authentic.then(|| notice.repeat_key());
-        if notice.is_authentic {
-            self.database
-                .execute(
-                    "insert into notice_inbox (wallet, repeat_key, is_authentic, out_trade_no, verdict, sealed, byte_count, times_seen, first_received_at, last_received_at) \
-                     values ($1, $2, 1, $3, $4, $5, $6, 1, $7, $7) \
-                     on conflict (wallet, repeat_key) do update set times_seen = notice_inbox.times_seen + 1, last_received_at = excluded.last_received_at",
-                    values![notice.wallet, repeat_key, notice.out_trade_no, &notice.verdict, sealed, bytes, notice.received_at],
-                )
-                .await?;
-            return Ok(());
-        }
-        let mut transaction = self.database.begin().await?;
-        let (inserted,): (i64,) = transaction
-            .fetch_one(
-                "insert into notice_inbox (wallet, repeat_key, is_authentic, out_trade_no, verdict, sealed, byte_count, times_seen, first_received_at, last_received_at) \
-                 values ($1, null, 0, $2, $3, $4, $5, 1, $6, $6) returning notice_inbox_id",
-                values![notice.wallet, notice.out_trade_no, &notice.verdict, sealed, bytes, notice.received_at],
-            )
-            .await?;
-        if inserted % PRUNE_EVERY != 0 {
-            return transaction.commit().await;
-        }
-        // The newest that fit the quota stay.
-        transaction
-            .execute(
-                "delete from notice_inbox where is_authentic = 0 and notice_inbox_id <= coalesce((select max(notice_inbox_id) from \
-                 (select notice_inbox_id, sum(byte_count) over (order by notice_inbox_id desc) as bytes_so_far \
-                  from notice_inbox where is_authentic = 0) as newest where bytes_so_far > $1), 0)",
-                values![self.unverified_quota_bytes],
-            )
-            .await?;
-        transaction.commit().await
-    }
-}
-
-/// The inbox in memory, for the simulation and for tests.
-#[derive(Debug, Default)]
-pub struct MemoryInbox {
-    kept: Mutex<Vec<KeptNotice>>,
-}
-
-impl MemoryInbox {
-    /// What was kept, in order; repeats too.
-    pub fn kept(&self) -> Vec<KeptNotice> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-#[async_trait]
-impl NoticeInbox for MemoryInbox {
-    async fn keep(&self, notice: KeptNotice) -> Result<(), DatabaseError> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
-        Ok(())
-    }
-}
+/// The most notifications that one clean-up drops for their age, of each kind.
+const CLEAN_UP_LIMIT: u32 = 1_000;
 
 #[cfg(test)]
 mod tests;

@@ -37,9 +37,12 @@ pub use coupons::CouponRule;
 pub use creation::Created;
 pub use failure::CommandFailure;
 pub use held::Held;
-pub use inbox::{INBOX_MIGRATION, KeptNotice, MemoryInbox, NoticeInbox, SqlInbox};
+pub use inbox::{
+    CleanedUp, INBOX_MIGRATIONS, KeptNotice, MemoryInbox, NoticeAction, NoticeDesk, NoticeFilter, NoticeInbox, NoticeState, OperatorAct,
+    SqlInbox, StoredNotice, UNVERIFIED_RETENTION, Unmatched, VERIFIED_RETENTION,
+};
 pub use links::Links;
-pub use notices::{NoticeVerdict, Unverified};
+pub use notices::{Assignment, NoticeAnswer, NoticeFailure, NoticeVerdict, Unverified};
 pub use orders::{BusinessItem, BusinessOrder, OrderRequest};
 pub use refunds::{OperatorChoice, RefundAnswer, RefundWish};
 pub use renewal::Renewed;

@@ -179,7 +179,7 @@ impl Commands {
         let capture = record.captures.iter().find(|capture| capture.trade_no == refund.trade_no);
         let total = capture.ok_or(CommandFailure::Broken("a refund is of no payment"))?.amount;
         let configured = self.ports.channels.get(issued.channel).ok_or(CommandFailure::ChannelNotConfigured)?;
-        let out_trade_no = refund.pay_no.to_string();
+        let out_trade_no = self.number_at_channel(issued.channel, refund.pay_no, &refund.trade_no).await?;
         let mut state = configured.gateway.query_refund(&out_trade_no, &refund_no.to_string()).await?;
         if state == RefundState::NotFound {
             let request = RefundRequest {

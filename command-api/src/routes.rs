@@ -1,5 +1,6 @@
 //! The routes of the write side, in one table.
 
+mod notices;
 mod notify;
 mod orders;
 mod pay_records;
@@ -71,6 +72,9 @@ pub fn routes(api: ApiState) -> Router {
         .route("/api/v1/refunds/{refund_no}/retry", post(refunds::retry))
         .route("/api/v1/refunds/{refund_no}/settle", post(refunds::settle))
         .route("/api/v1/surplus-payments/{id}/resolve", post(refunds::resolve))
+        .route("/api/v1/notices/{id}/rejudge", post(notices::rejudge))
+        .route("/api/v1/notices/{id}/assign", post(notices::assign))
+        .route("/api/v1/notices/{id}/dismiss", post(notices::dismiss))
         .route("/api/v1/stock/{sku_id}/receipts", post(stock::receive))
         .route("/api/v1/stock/{sku_id}/adjustments", post(stock::adjust))
         .route("/pay/{token}", get(checkout::pay))
@@ -84,6 +88,7 @@ pub fn routes(api: ApiState) -> Router {
         .route("/checkout/{token}", get(checkout::page))
         .route("/checkout/{token}/watch", get(checkout::watch))
         .route("/notify/alipay", post(notify::alipay))
+        .route("/api/v1/notices", get(notices::list))
         .with_state(api)
 }
 

@@ -32,6 +32,8 @@ pub struct NoticeRejudged {
     pub verdict_before: String,
     /// What is made of it now, in one word.
     pub verdict: String,
+    /// Whether an operator is still to look at it.
+    pub is_open: bool,
     /// In the operator's words.
     pub reason: String,
     /// The operator's key.

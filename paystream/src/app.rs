@@ -177,7 +177,7 @@ impl Parts {
             inbox: Arc::new(inbox),
             channels,
         };
-        Ok(Commands::new(ports, CommandConfig { order_life: self.settings.order_life, coupon: None }))
+        Ok(Commands::new(ports, CommandConfig { order_life: self.settings.order_life, coupon: self.settings.coupon }))
     }
 
     fn write_side(&self, commands: Commands, background: &mut Background) -> Router {

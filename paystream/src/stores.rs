@@ -74,7 +74,7 @@ pub(crate) async fn open_views(settings: &Settings) -> Result<Database, Trouble>
 
 /// Opens the state, with its tables brought forward.
 pub(crate) async fn open_state(settings: &Settings) -> Result<Database, Trouble> {
-    let migrations = [storefront::MIGRATIONS, &[command_api::INBOX_MIGRATION, followers::LEASE_MIGRATION]].concat();
+    let migrations = [storefront::MIGRATIONS, &command_api::INBOX_MIGRATIONS, &[followers::LEASE_MIGRATION]].concat();
     open(&settings.state, Area::State, variables::STATE, &migrations).await
 }
 

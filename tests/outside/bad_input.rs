@@ -300,3 +300,20 @@ fn problems_are_told_in_chinese_to_who_asks_for_it() {
         assert!(english.problem()["detail"].as_str().unwrap().is_ascii());
     });
 }
+
+#[test]
+fn an_address_that_nothing_has_is_a_page_to_browsers_and_a_problem_to_programs() {
+    run(async {
+        let server = SHARED.get().await;
+        for path in ["/nowhere", "/api/v1/nowhere", "/assets/none.js/none"] {
+            for accept in ["*/*", "application/json", "application/problem+json"] {
+                server.api().get(path).header("accept", accept).send().await.expect_problem(404, "not_found");
+            }
+            let browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+            for (language, words) in [("en", "There is no such page"), ("zh", "页面不存在")] {
+                let page = server.api().get(path).header("accept", browsers).header("accept-language", language).send().await.expect(404);
+                assert!(page.content_type().starts_with("text/html") && page.text().contains(words), "{page}");
+            }
+        }
+    });
+}

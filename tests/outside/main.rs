@@ -23,6 +23,7 @@ mod rebuild;
 mod shop_in_browser;
 mod source_defects;
 mod start_up;
+mod stock;
 mod stopping;
 mod store_faults;
 mod two_processes;

@@ -229,6 +229,33 @@ fn a_learner_who_prefers_the_channels_page_is_led_there_from_the_checkout_and_ba
 }
 
 #[test]
+fn a_page_whose_server_goes_says_so_and_is_right_again_by_itself_once_it_is_back() {
+    run(async {
+        let mut server = Paystream::start("page-reconnects", super::harness::Config::default()).await;
+        let order = open_order(&server.buyer("alice")).await;
+        let browser = Browser::open("reconnects", Screen::Phone).await;
+        browser.goto(&order.checkout_url).await;
+        browser.until_state("awaiting_payment").await;
+        assert!(!browser.shows("connection").await);
+        server.kill9();
+        browser.see("connection").await;
+        browser.keep_screenshot("without-server").await;
+        server.restart().await;
+        eventually("the page no longer says that the connection is lost", async || {
+            if browser.shows("connection").await { Err(browser.text("connection").await) } else { Ok(()) }
+        })
+        .await;
+        server.api().sandbox_pay(&order.pay_no, "once").await.expect(200);
+        browser.until_state("paid").await;
+        assert!(!browser.shows("connection").await);
+        // That the server was away, the console was told by the browser itself.
+        let errors = browser.console_errors().await;
+        assert!(errors.iter().all(|error| error.contains("/watch")), "{errors:?}");
+        browser.close().await;
+    });
+}
+
+#[test]
 fn what_goes_back_of_a_payment_is_said_on_its_checkout() {
     run(async {
         let server = SHARED.get().await;

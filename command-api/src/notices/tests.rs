@@ -1,10 +1,12 @@
-use domain::Money;
 use domain::order::OrderStatus;
 use domain::pay_record::PayRecordStatus;
+use domain::{Money, PayNo};
 use gateway::Operation::Query;
+use gateway::TradeState;
 
 use super::*;
 use crate::refunds::RefundWish;
+use crate::streams;
 use crate::testing::*;
 
 async fn take(world: &World, raw: &RawNotification) -> Result<(NoticeVerdict, &'static str), CommandFailure> {

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use crate::testing::*;
 
+mod notices;
 mod notify;
 mod orders;
 mod pay_records;

@@ -150,6 +150,11 @@ impl ScriptedChannel {
         RawNotification { headers: vec![("content-type".to_owned(), b"text/plain".to_vec())], body: name.into_bytes() }
     }
 
+    /// The same notification reads otherwise from now on: the keys have changed.
+    pub(crate) fn reads(&self, raw: &RawNotification, read: Result<Notification, NotificationRefusal>) {
+        self.notifications.lock().unwrap().insert(String::from_utf8_lossy(&raw.body).into_owned(), read);
+    }
+
     /// What the channel was asked since this was asked last, with the two digits of the attempt or of the refund.
     pub(crate) fn asked(&self) -> Vec<(Operation, String)> {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());

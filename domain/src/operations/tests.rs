@@ -12,6 +12,7 @@ fn rejudged(notice_id: &str, command_key: Option<CommandKey>) -> OperationEvent 
         out_trade_no: None,
         verdict_before: "undecided".to_owned(),
         verdict: "recorded".to_owned(),
+        is_open: false,
         reason: "the store is back".to_owned(),
         command_key,
     }

@@ -60,6 +60,10 @@ fn a_value_that_cannot_be_meant_is_refused_by_its_variable() {
         (variables::TRUSTED_PROXIES, "10.0.0.0/40"),
         (variables::TRUSTED_PROXIES, "proxy.example.com"),
         (variables::ROLES, "kitchen"),
+        (variables::COUPON_AMOUNT, "-1"),
+        (variables::COUPON_AMOUNT, "5.00"),
+        (variables::COUPON_LEAST_AMOUNT, "much"),
+        (variables::COUPON_DAYS, "0"),
     ] {
         let said = refused(&[(variable, value)]);
         assert!(said.starts_with(variable) && !said.contains("secret"), "{variable}={value}: {said}");
@@ -82,4 +86,13 @@ fn a_value_at_the_edge_is_taken() {
 fn a_role_of_the_command_line_is_refused_by_the_command_line() {
     let said = settings(&[(variables::ROLES, "sandbox")], &["kitchen"]).err().unwrap().to_string();
     assert!(said.starts_with("--roles") && said.contains("kitchen"), "{said}");
+}
+
+#[test]
+fn coupons_are_granted_by_the_demo_and_by_whoever_asks_for_it() {
+    let amount = |pairs: &[(&str, &str)]| settings(pairs, &[]).unwrap().coupon.map(|rule| rule.discount_amount.as_i64());
+    assert_eq!(amount(&[]), Some(500));
+    assert_eq!(amount(&[(variables::DEMO, "off")]), None);
+    assert_eq!(amount(&[(variables::DEMO, "off"), (variables::COUPON_AMOUNT, "700")]), Some(700));
+    assert_eq!(amount(&[(variables::COUPON_AMOUNT, "0")]), None);
 }

@@ -15,7 +15,7 @@ mod operators;
 mod people;
 
 /// Everything that may happen, with how often it does.
-const ACTIONS: [(u32, Action); 32] = [
+const ACTIONS: [(u32, Action); 33] = [
     (6, Action::Select),
     (9, Action::OrderSelection),
     (5, Action::OrderProduct),
@@ -35,6 +35,7 @@ const ACTIONS: [(u32, Action); 32] = [
     (1, Action::RefundByHand),
     (2, Action::ChooseRefund),
     (1, Action::ResolveSurplus),
+    (3, Action::ChangeStock),
     (3, Action::Renew),
     (1, Action::LateStorm),
     (1, Action::LoseTodo),
@@ -71,6 +72,7 @@ enum Action {
     RefundByHand,
     ChooseRefund,
     ResolveSurplus,
+    ChangeStock,
     Renew,
     LateStorm,
     LoseTodo,
@@ -138,6 +140,7 @@ impl World {
             Action::RefundByHand => self.refund_by_hand(),
             Action::ChooseRefund => self.choose_refund(),
             Action::ResolveSurplus => self.resolve_surplus(),
+            Action::ChangeStock => self.change_stock(),
             Action::Renew => self.renew(),
             Action::LateStorm => self.late_storm(),
             Action::LoseTodo => self.todo_is_lost(),

@@ -15,11 +15,13 @@ mod orders;
 mod records;
 mod refunds;
 mod selections;
+mod stock;
 
 pub(crate) use orders::{OrderFacts, Stage};
 pub(crate) use records::RecordFacts;
 pub(crate) use refunds::RefundFacts;
 use selections::SelectionFacts;
+use stock::StockFacts;
 
 /// How the log speaks of money that the channel took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,7 @@ pub(crate) struct Ledger {
     /// The order that has a business key now.
     live_business: BTreeMap<(String, String, String), String>,
     pub(crate) selections: BTreeMap<String, SelectionFacts>,
+    pub(crate) stock: BTreeMap<String, StockFacts>,
     /// The pay numbers whose codes were ever shown, in order.
     pub(crate) shown: Vec<String>,
     /// Correlations of forged notifications.
@@ -122,6 +125,8 @@ impl Ledger {
                 self.take_order_event(order_id, event, &data, outside)?;
             } else if let Some(selection_id) = stream.strip_prefix("course_selection-") {
                 self.take_selection_event(selection_id, &data, outside)?;
+            } else if let Some(sku_id) = stream.strip_prefix("stock-") {
+                self.take_stock_event(sku_id, &event.event_type, &data)?;
             } else if event.event_type == "IdempotencyKeyRedirected" {
                 *self.bound.entry(stream.to_owned()).or_default() += 1;
             } else if stream.starts_with("unknown_capture-") {

@@ -86,6 +86,10 @@ impl Promises {
             (Wish::Resolve { pay_no, .. }, Answer::Resolved(told)) => {
                 self.stands(told.position, &format!("order-{}", pay_no.order_id()), ledger)
             }
+            (Wish::Stock { sku_id, .. }, Answer::Stocked(answer)) => {
+                self.stands(answer.position, &format!("stock-{sku_id}"), ledger)?;
+                self.same_for_key(wish, &answer.position.to_string(), None, |_| false)
+            }
             (Wish::Renew { order_id, .. }, Answer::Renewed(renewed)) => self.renewed(*order_id, renewed, ledger),
             (Wish::Notice(notice), Answer::Noticed(verdict, reply)) => {
                 if !matches!(notice.kind, NoticeKind::Forged(_)) {

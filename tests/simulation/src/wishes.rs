@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use command_api::{
     Caller, CallerKey, Cancelled, CommandFailure, Commands, Created, NoticeVerdict, OperatorChoice, OrderRequest, RefundAnswer, RefundWish,
-    Renewed,
+    Renewed, StockAnswer, StockChange,
 };
 use domain::order::Order;
-use domain::{BuyerId, Channel, OrderId, PayNo, ProductId, RefundNo};
+use domain::{BuyerId, Channel, OrderId, PayNo, ProductId, RefundNo, SkuId};
 use event_store::Position;
 use followers::{FollowerError, Progress};
 use gateway::{NotificationReply, RawNotification};
@@ -65,6 +65,7 @@ pub(crate) enum Wish {
         trade_no: String,
         key: Option<CallerKey>,
     },
+    Stock { caller: Caller, sku_id: SkuId, change: StockChange, key: Option<CallerKey> },
     /// The order as it stood when its link was opened.
     Renew {
         order_id: OrderId,
@@ -84,7 +85,8 @@ impl Wish {
             | Self::Cancel { key, .. }
             | Self::Refund { key, .. }
             | Self::Choose { key, .. }
-            | Self::Resolve { key, .. } => key.as_ref(),
+            | Self::Resolve { key, .. }
+            | Self::Stock { key, .. } => key.as_ref(),
             Self::Renew { .. } | Self::Notice(_) => None,
         }
     }
@@ -110,6 +112,7 @@ impl Wish {
             }
             Self::Choose { refund_no, choice, key, .. } => format!("an operator wants {choice:?} of {refund_no}{}", keyed(key)),
             Self::Resolve { pay_no, trade_no, key, .. } => format!("an operator resolves {trade_no} of {pay_no}{}", keyed(key)),
+            Self::Stock { sku_id, change, key, .. } => format!("an operator changes {sku_id} by {change:?}{}", keyed(key)),
             Self::Renew { order_id, .. } => format!("the link of {order_id} is renewed"),
             Self::Notice(notice) => {
                 let content = &notice.content;
@@ -142,6 +145,7 @@ pub(crate) enum Answer {
     Refunded(RefundNo, Position),
     Resolved(Told),
     Renewed(Renewed),
+    Stocked(StockAnswer),
     Noticed(NoticeVerdict, NotificationReply),
     Failed(CommandFailure),
     Followed(Result<Progress, FollowerError>),
@@ -197,6 +201,9 @@ async fn answered(commands: Commands, wish: Wish, correlation_id: Uuid, take_not
         Wish::Resolve { caller, pay_no, trade_no, key } => {
             let resolved = commands.resolve_surplus(&caller, pay_no, trade_no, REASON.to_owned(), key.as_ref(), correlation_id).await?;
             Answer::Resolved(Told { pay_no, position: resolved.0.position, replayed: resolved.1 })
+        }
+        Wish::Stock { caller, sku_id, change, key } => {
+            Answer::Stocked(commands.change_stock(&caller, &sku_id, change, REASON.to_owned(), key.as_ref(), correlation_id).await?)
         }
         Wish::Renew { order, .. } => Answer::Renewed(commands.renew_expired(&order, correlation_id).await?),
         Wish::Notice(notice) => {

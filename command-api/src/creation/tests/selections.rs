@@ -1,7 +1,9 @@
 use chrono::TimeDelta;
 use domain::course_selection::Charge;
+use domain::{Currency, Money};
 
 use super::*;
+use crate::refunds::RefundWish;
 
 async fn select(world: &World, buyer_id: &str, course_id: &str, key: Option<&CallerKey>) -> Result<Created, CommandFailure> {
     let selected = world.commands.select_course(&buyer_id_of(buyer_id), &product(course_id), key, CORRELATION).await;
@@ -44,7 +46,7 @@ async fn choosing_a_course_again_answers_the_live_selection() {
 async fn a_selection_whose_price_has_changed_is_still_the_live_one() {
     let world = World::new().await;
     let first = select(&world, "alice", "course-rust", None).await.unwrap();
-    world.change("course-rust", |draft| draft.price = domain::Money::new(1, domain::Currency::Cny).unwrap()).await;
+    world.change("course-rust", |draft| draft.price = Money::new(1, Currency::Cny).unwrap()).await;
     assert_eq!(select(&world, "alice", "course-rust", None).await.unwrap().resource_id, first.resource_id);
 }
 
@@ -121,4 +123,25 @@ async fn a_selection_that_was_claimed_before_a_crash_is_made_by_the_retry() {
     let made = select(&world, "alice", "course-rust", Some(&key("k", "c"))).await.unwrap();
     assert_eq!(claimed[0]["intent"]["course_selection"]["selection_id"], made.resource_id.as_str());
     assert_eq!(world.all("CourseSelected").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_seat_that_went_back_with_its_money_can_be_chosen_and_bought_anew() {
+    let world = World::new().await;
+    let first = select(&world, "alice", "course-rust", None).await.unwrap();
+    let pay_no = world.pending().await;
+    world.pay(pay_no).await;
+    assert_eq!(status(&world, &first).await, SelectionStatus::Active);
+    let operator = crate::Caller::Operator("olivia".to_owned());
+    let wish = RefundWish { amount: Money::new(COURSE_PRICE, Currency::Cny).unwrap(), reason: "ill".to_owned() };
+    let order_id = pay_no.order_id();
+    let refund_no = world.commands.request_refund(&operator, order_id, wish, None, None, CORRELATION).await.unwrap().refund_no;
+    assert_eq!(status(&world, &first).await, SelectionStatus::Active, "not before it has gone back");
+    world.channel.refunds(Ok(gateway::RefundState::Succeeded { refunded_at: None }));
+    let context = Context::of_caller(&operator, CORRELATION);
+    world.commands.drive_refund(&context, refund_no).await.unwrap();
+    assert_eq!(status(&world, &first).await, SelectionStatus::Ended);
+    let anew = select(&world, "alice", "course-rust", None).await.unwrap();
+    assert_ne!(anew.resource_id, first.resource_id);
+    assert_ne!(world.order().await, order_id);
 }

@@ -1,10 +1,11 @@
 //! What operators do, here and on the channel's website.
 
-use command_api::{Caller, OperatorChoice, RefundWish};
+use command_api::{Caller, OperatorChoice, RefundWish, StockChange};
 use domain::{Currency, Money, OrderId, PayNo, RefundNo};
 
 use crate::ledger::{Stage, Standing};
 use crate::ports::Captured;
+use crate::shop::{self, MUGS};
 use crate::wishes::{REASON, Wish};
 use crate::world::World;
 
@@ -73,6 +74,15 @@ impl World {
         let (choice, word) = if chance.one_in(3) { (OperatorChoice::Settle, "settle") } else { (OperatorChoice::Retry, "retry") };
         let key = self.some_key(&operator(), &format!("{word} {refund_no}"), REASON);
         self.wish("choose for a refund", Wish::Choose { caller: operator(), refund_no, choice, key });
+    }
+
+    /// Takes in a little stock, so that it is short at times, or corrects the books by a count.
+    pub(super) fn change_stock(&mut self) {
+        let chance = self.stores.chance.clone();
+        let sku_id = shop::sku(MUGS[chance.index(MUGS.len())]);
+        let change = if chance.one_in(4) { StockChange::Adjustment(i64::from(chance.below(7)) - 3) } else { StockChange::Receipt(chance.below(8)) };
+        let key = self.some_key(&operator(), &format!("stock {sku_id}"), &format!("{change:?}"));
+        self.wish("change stock", Wish::Stock { caller: operator(), sku_id, change, key });
     }
 
     /// Says that money that was not owed was dealt with.

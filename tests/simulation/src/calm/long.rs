@@ -61,6 +61,7 @@ impl World {
             let open = order.refunds.iter().find(|(_, refund)| matches!(refund.word, "requested" | "processing"));
             check(open.is_none(), "every refund ends or needs an operator", || format!("{open:?}"))?;
         }
+        self.ledger.check_stock_at_rest()?;
         self.check_late()?;
         self.check_asked_on()?;
         self.check_given_back()?;

@@ -5,7 +5,7 @@ use event_store::RecordedEvent;
 use serde_json::Value;
 
 use super::records::RecordFacts;
-use super::{Ledger, Outside, RefundFacts, Standing, number, text, time};
+use super::{stock, Ledger, Outside, RefundFacts, Standing, number, text, time};
 use crate::broken::{Broken, check};
 
 /// How far an order has come.
@@ -44,6 +44,8 @@ pub(crate) struct OrderFacts {
     pub(super) order_type: String,
     pub(super) out_business_id: String,
     expires_at: Option<DateTime<Utc>>,
+    /// What it holds of each SKU.
+    pub(super) stock: BTreeMap<String, i64>,
     pub(crate) stage: Stage,
     /// Why it is to end, while it is.
     end_cause: Option<String>,
@@ -64,6 +66,7 @@ impl OrderFacts {
             order_type: text(data, "order_type"),
             out_business_id: text(data, "out_business_id"),
             expires_at: time(data, "expires_at"),
+            stock: stock::lines(data),
             stage: Stage::Open,
             end_cause: None,
             confirmed_minor: None,

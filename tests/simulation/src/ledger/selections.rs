@@ -26,7 +26,7 @@ impl SelectionFacts {
 
     fn has_ended(&self, at: DateTime<Utc>) -> bool {
         let ends_at = self.opened_at.zip(self.valid_days).map(|(opened_at, valid_days)| opened_at + days(valid_days));
-        ends_at.is_some_and(|ends_at| at >= ends_at)
+        self.is_refunded || ends_at.is_some_and(|ends_at| at >= ends_at)
     }
 }
 

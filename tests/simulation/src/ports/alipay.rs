@@ -1,6 +1,6 @@
 mod refunds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chassis::clock::Clock;
@@ -31,8 +31,8 @@ struct State {
     on_their_way: Vec<PrecreateRequest>,
     /// When it was last asked about each of our numbers, whether it could answer or not.
     questions: BTreeMap<String, DateTime<Utc>>,
-    /// Our numbers that were ever sent to it for a code.
-    asked: BTreeSet<String>,
+    /// Our numbers that were ever sent to it for a code, and when first.
+    asked: BTreeMap<String, DateTime<Utc>>,
 }
 
 struct Trade {
@@ -70,6 +70,10 @@ pub(crate) struct Captured {
 
 /// How long a code can be scanned. Short, so that a buyer who has scanned pays now and then when another code is out.
 pub(crate) const CODE_LIFE: TimeDelta = TimeDelta::minutes(8);
+
+/// Two workers of the process manager that derive the same event, where nobody knows what became of the append of one, may
+/// both take themselves for its appender; they send the same content.
+const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
 
 const ALREADY_PAID: &str = "ACQ.TRADE_HAS_SUCCESS";
 const ALREADY_CLOSED: &str = "ACQ.TRADE_HAS_CLOSE";
@@ -357,9 +361,11 @@ impl Alipay {
         self.state().questions.get(out_trade_no).copied()
     }
 
-    /// Notes that our number was sent for a code; whether for the first time.
+    /// Notes that our number was sent for a code; whether for the first time, or by two at once.
     pub(super) fn is_first(&self, out_trade_no: &str) -> bool {
-        self.state().asked.insert(out_trade_no.to_owned())
+        let mut state = self.state();
+        let now = state.now;
+        now - *state.asked.entry(out_trade_no.to_owned()).or_insert(now) < AT_ONCE
     }
 
     /// Takes a request that reaches the channel only later.

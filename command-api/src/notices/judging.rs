@@ -1,0 +1,180 @@
+//! What is made of a notification: the same whether it has just come or an operator has it judged once more.
+
+use chrono::{DateTime, Utc};
+use domain::pay_record::{CaptureSource, ClosingProof, PayRecord};
+use domain::unknown_capture::{UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
+use domain::{Decider, Money, PayNo};
+use gateway::{Capture, News, Notification, NotificationRefusal, TradeState};
+
+use super::{ALIPAY, ASKING, NoticeVerdict, Read, UNDECIDED};
+use crate::failure::CommandFailure;
+use crate::handler::Context;
+use crate::inbox::{KeptNotice, NoticeState};
+use crate::service::Commands;
+use crate::settle::BEIJING;
+use crate::streams;
+
+/// A genuine notification, and what its judging needs.
+#[derive(Clone, Copy)]
+pub(super) struct Judged<'n> {
+    pub(super) context: &'n Context,
+    pub(super) notification: &'n Notification,
+    /// When it came.
+    received_at: DateTime<Utc>,
+    /// What is kept of it before its channel is asked, or before unmatched money is recorded: whoever brought it may not
+    /// bring it again. `None` where it lies in the inbox already.
+    kept: Option<&'n KeptNotice>,
+}
+
+impl Commands {
+    /// Judges a notification that came at `received_at`.
+    pub(super) async fn judge(
+        &self,
+        context: &Context,
+        read: &Read,
+        received_at: DateTime<Utc>,
+        kept: Option<&KeptNotice>,
+    ) -> Result<NoticeVerdict, CommandFailure> {
+        match read {
+            Ok(notification) => self.take(&Judged { context, notification, received_at, kept }).await,
+            Err(refusal) => Ok(NoticeVerdict::Refused(*refusal)),
+        }
+    }
+
+    async fn take(&self, judged: &Judged<'_>) -> Result<NoticeVerdict, CommandFailure> {
+        let Judged { context, notification, .. } = *judged;
+        let Ok(pay_no) = notification.out_trade_no.parse::<PayNo>() else {
+            return self.unknown_number(judged).await;
+        };
+        let standing = self.orders.load(&streams::order(pay_no.order_id())).await?;
+        let Some(record) = standing.state.pay_record(pay_no) else {
+            return self.unknown_number(judged).await;
+        };
+        let expected = record.issued.as_ref().map(|issued| issued.amount);
+        match notification.judge(expected) {
+            // A genuine repeat of what is on the log, whatever its amount: there is nothing left to do.
+            _ if is_known(record, notification) => Ok(NoticeVerdict::Recorded),
+            Err(refusal @ NotificationRefusal::AmountMismatch) => {
+                self.believe_only_a_query(judged, pay_no, NoticeVerdict::Refused(refusal)).await
+            }
+            Err(refusal) => Ok(NoticeVerdict::Refused(refusal)),
+            Ok(_) if notification.query_first => self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await,
+            Ok(News::Paid { paid_at, is_final }) => {
+                let capture = captured(notification, *paid_at, *is_final);
+                self.record_capture(context, pay_no, &capture, CaptureSource::Notification).await?;
+                Ok(NoticeVerdict::Recorded)
+            }
+            Ok(News::AwaitingBuyer) => Ok(NoticeVerdict::Nothing),
+            Ok(News::ClosedUnpaid) => {
+                self.record_closed(context, pay_no, ClosingProof::ChannelClosed).await?;
+                Ok(NoticeVerdict::Recorded)
+            }
+            Ok(News::Refunded { total, .. }) => {
+                let total = *total;
+                if !record.knows_capture(&notification.trade_no) {
+                    // The payment itself was never told of: the channel is asked for it first.
+                    let asked = self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await?;
+                    if asked != NoticeVerdict::SettledByQuery {
+                        return Ok(asked);
+                    }
+                }
+                self.take_refunds(context, pay_no, notification, total).await
+            }
+            Ok(News::Unclear) => self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await,
+        }
+    }
+
+    /// Records what went back of a payment. While a refund of ours is under way that the channel says nothing of, the
+    /// notification is not acknowledged: it comes again.
+    pub(super) async fn take_refunds(
+        &self,
+        context: &Context,
+        pay_no: PayNo,
+        notification: &Notification,
+        total: Money,
+    ) -> Result<NoticeVerdict, CommandFailure> {
+        match self.observe_refunds(context, pay_no, &notification.trade_no, total).await {
+            Ok(()) => Ok(NoticeVerdict::Recorded),
+            Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => Ok(NoticeVerdict::Unconfirmed),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Asks the channel instead of believing the notification, and records its answer. The notification is kept before:
+    /// the channel may take longer than whoever delivered it waits.
+    async fn believe_only_a_query(
+        &self,
+        judged: &Judged<'_>,
+        pay_no: PayNo,
+        otherwise: NoticeVerdict,
+    ) -> Result<NoticeVerdict, CommandFailure> {
+        self.keep_meanwhile(judged, ASKING).await?;
+        match self.settle_by_query(judged.context, pay_no).await {
+            // Only where the channel's own answer is about the same money is the notification done with.
+            Ok(TradeState::Paid(capture)) if capture.trade_no == judged.notification.trade_no => Ok(NoticeVerdict::SettledByQuery),
+            Ok(TradeState::ClosedUnpaid | TradeState::ClosedRefunded(_)) => Ok(NoticeVerdict::SettledByQuery),
+            Ok(_) | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => Ok(otherwise),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn keep_meanwhile(&self, judged: &Judged<'_>, word: &str) -> Result<(), CommandFailure> {
+        match judged.kept {
+            Some(kept) => self.keep(kept, word, NoticeState::Open).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Genuine, for us, and about a number that we never gave out: money, if it tells of any, goes on the log. One whose text
+    /// can be read in two ways proves nothing; then the channel's own answer does.
+    async fn unknown_number(&self, judged: &Judged<'_>) -> Result<NoticeVerdict, CommandFailure> {
+        let Judged { context, notification, received_at, .. } = *judged;
+        let refused = Ok(NoticeVerdict::Refused(NotificationRefusal::UnknownOrder));
+        let stream_id = streams::unknown_capture(ALIPAY, &notification.trade_no);
+        let known = self.unknown_captures.load(&stream_id).await?;
+        if let Some(settlement) = known.state.settlement {
+            return self.settled_money(judged, settlement).await;
+        }
+        let paid_at = match &notification.news {
+            News::Paid { paid_at, .. } => *paid_at,
+            // What of it did not go back is held for us.
+            News::Refunded { whole: false, .. } => None,
+            _ => return refused,
+        };
+        if known.state.received.is_some() {
+            return refused;
+        }
+        let mut capture = captured(notification, paid_at, false);
+        self.keep_meanwhile(judged, if notification.query_first { ASKING } else { UNDECIDED }).await?;
+        if notification.query_first {
+            match self.alipay_gateway()?.query(&notification.out_trade_no).await {
+                Ok(TradeState::Paid(answered)) if answered.trade_no == notification.trade_no => capture = answered,
+                Ok(_) | Err(_) => return Ok(NoticeVerdict::Unconfirmed),
+            }
+        }
+        let received = UnknownCaptureReceived {
+            wallet: ALIPAY.to_owned(),
+            trade_no: capture.trade_no.clone(),
+            out_trade_no: notification.out_trade_no.clone(),
+            amount: capture.amount.minor_units(),
+            currency: capture.amount.currency(),
+            paid_at: capture.paid_at,
+            paid_at_offset: capture.paid_at.map(|_| BEIJING.to_owned()),
+            received_at,
+        };
+        let decide = |state: &UnknownCapture| UnknownCapture::decide(state, UnknownCaptureCommand::Receive(received.clone()));
+        self.unknown_captures.execute_new(&stream_id, context, decide).await?;
+        refused
+    }
+}
+
+fn captured(notification: &Notification, paid_at: Option<DateTime<Utc>>, is_final: bool) -> Capture {
+    Capture { trade_no: notification.trade_no.clone(), amount: notification.amount, paid_at, is_final }
+}
+
+/// Whether the log holds this very capture. TRADE_FINISHED comes months after TRADE_SUCCESS with the same number.
+fn is_known(record: &PayRecord, notification: &Notification) -> bool {
+    let same = |trade_no: &str| trade_no == notification.trade_no;
+    let known = record.captures.iter().any(|capture| same(&capture.trade_no) && capture.amount == notification.amount);
+    known && matches!(notification.news, News::Paid { .. })
+}
