@@ -164,7 +164,7 @@ fn state(api: &ApiState, order: &Order) -> Result<Value, Problem> {
         "status": order.status.as_str(),
         "payment_status": order.payment_status().as_str(),
         "expires_at": render::time(created.expires_at),
-        "server_now": render::time(api.commands.now()),
+        "server_at": render::time(api.commands.now()),
         "closing": order.status == OrderStatus::Closing,
         "channels": channels,
         "pay_record": record.map_err(|error| Problem::internal(&error))?,

@@ -13,11 +13,12 @@ use chassis::telemetry::{LogFormat, check_filter};
 use chrono::TimeDelta;
 use command_api::CouponRule;
 use database::DatabaseUrl;
-use domain::MinorUnits;
 use gateway::alipay::{AlipayConfig, AlipayConfigError, AlipaySettings, KeyError};
 use sandbox::NotifyScale;
 
 use crate::variables::{self, Typed};
+
+mod coupons;
 
 /// Why the configuration is refused. Each names the variable, and none repeats a secret.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +107,6 @@ pub(crate) struct Settings {
 
 const SHORTEST_ORDER_LIFE_S: i64 = 1;
 const LONGEST_ORDER_LIFE_S: i64 = 15 * 24 * 3600;
-const LONGEST_COUPON_DAYS: i64 = 3650;
 /// Order ids have ten bits for the worker.
 const LARGEST_SNOWFLAKE_WORKER: u16 = 1023;
 
@@ -146,7 +146,7 @@ impl Settings {
             state: store_url(typed, variables::STATE, &data, "state.db")?,
             order_life: order_life(typed)?,
             snowflake_worker: snowflake_worker(typed)?,
-            coupon: coupon(typed, demo)?,
+            coupon: coupons::rule(typed, demo)?,
             demo,
             log_filter: log_filter(typed)?,
             log_format: log_format(typed)?,
@@ -227,22 +227,6 @@ fn order_life(typed: &Typed) -> Result<TimeDelta, SettingError> {
     } else {
         Err(invalid(variables::ORDER_LIFE_S, format!("{SHORTEST_ORDER_LIFE_S} to {LONGEST_ORDER_LIFE_S} seconds")))
     }
-}
-
-/// What coupon is granted for a payment: none unless it is asked for, but for the demo's of five yuan for twenty and more.
-fn coupon(typed: &Typed, demo: bool) -> Result<Option<CouponRule>, SettingError> {
-    let amount = |variable, default: i64| -> Result<MinorUnits, SettingError> {
-        let amount: i64 = parsed(typed, variable, "a whole number of fen")?.unwrap_or(default);
-        MinorUnits::new(amount).map_err(|_| invalid(variable, "0 to 10000000000 fen"))
-    };
-    let discount_amount = amount(variables::COUPON_AMOUNT, if demo { 500 } else { 0 })?;
-    let least_amount = amount(variables::COUPON_LEAST_AMOUNT, 2_000)?;
-    let days: i64 = parsed(typed, variables::COUPON_DAYS, "whole days")?.unwrap_or(90);
-    if !(1..=LONGEST_COUPON_DAYS).contains(&days) {
-        return Err(invalid(variables::COUPON_DAYS, format!("1 to {LONGEST_COUPON_DAYS} days")));
-    }
-    let rule = CouponRule { discount_amount, least_amount, life: TimeDelta::days(days) };
-    Ok((discount_amount.as_i64() > 0).then_some(rule))
 }
 
 fn channel_timeout(typed: &Typed) -> Result<Duration, SettingError> {

@@ -16,6 +16,7 @@ mod kill_points;
 mod kill_under_load;
 mod lifecycle;
 mod notices;
+mod operators_inbox;
 mod packages;
 mod page_payment;
 mod qr_images;

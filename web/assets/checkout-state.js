@@ -12,7 +12,7 @@ export function replaces(next, shown) {
   if (!shown) return true;
   if (next.order_id !== shown.order_id) return true;
   if (SETTLED.includes(shown.status) && !SETTLED.includes(next.status)) return false;
-  return !(Date.parse(next.server_now) < Date.parse(shown.server_now));
+  return !(Date.parse(next.server_at) < Date.parse(shown.server_at));
 }
 
 /**

@@ -117,7 +117,7 @@ function paintBill(state, view) {
   sayWords(byId("order-id"), state.order_id);
   const open = state.status === "awaiting_payment" && Boolean(state.expires_at);
   show(byId("pay-before-fact"), open);
-  if (open) say(byId("pay-before"), "checkout.moment", { moment: () => timeNearby(state.expires_at, Date.parse(state.server_now)) });
+  if (open) say(byId("pay-before"), "checkout.moment", { moment: () => timeNearby(state.expires_at, Date.parse(state.server_at)) });
 }
 
 function paintState(state, view) {

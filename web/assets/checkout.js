@@ -29,7 +29,7 @@ byId("renew").addEventListener("click", () => whileBusy(byId("renew"), renew));
 function arrived(next) {
   page.clearUnreachable();
   if (!replaces(next, state)) return;
-  clock.set(next.server_now);
+  clock.set(next.server_at);
   state = withKnownRecord(next, state);
   repaint();
   if (isFinal(state)) {

@@ -27,7 +27,7 @@ function arrived(next) {
 
 function paint() {
   if (!state) return;
-  const outcome = OUTCOMES[viewOf(state, Date.parse(state.server_now))] ?? "open";
+  const outcome = OUTCOMES[viewOf(state, Date.parse(state.server_at))] ?? "open";
   byId("outcome").dataset.outcome = outcome;
   byId("state").dataset.state = state.status;
   say(byId("state"), `return.${outcome}.title`);

@@ -183,7 +183,7 @@ async fn a_watch_begins_with_the_state_and_says_when_there_is_none() {
     assert_eq!((&body["amount"], &body["amount_text"], &body["closing"]), (&json!(COURSE_PRICE), &json!("199.00"), &json!(false)));
     assert_eq!((&body["channels"], &body["result_url"]), (&json!(["alipay_qr"]), &json!("/courses")));
     assert_eq!((&body["pay_record"]["pay_no"], &body["paid_at"]), (&json!(pay_no), &json!(null)));
-    assert_eq!(body["server_now"], "2026-07-20T08:00:00.250Z");
+    assert_eq!(body["server_at"], "2026-07-20T08:00:00.250Z");
     world.log.fail_reads(1);
     assert_eq!(api.get(&path).answer().await.problem(), (503, "store_unavailable".to_owned()), "and not an empty stream");
     let never_made = format!("{}/watch", api.links.checkout_path("12345".parse().unwrap()));

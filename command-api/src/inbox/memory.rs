@@ -14,11 +14,11 @@ use super::{
 /// The inbox in memory, for the simulation and for tests. It has no quota.
 #[derive(Debug, Default)]
 pub struct MemoryInbox {
-    shelf: Mutex<Shelf>,
+    drawer: Mutex<Drawer>,
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Drawer {
     kept: Vec<KeptNotice>,
     rows: Vec<Row>,
     last_id: i64,
@@ -34,11 +34,11 @@ struct Row {
 impl MemoryInbox {
     /// What was kept, in order; repeats too.
     pub fn kept(&self) -> Vec<KeptNotice> {
-        self.shelf().kept.clone()
+        self.drawer().kept.clone()
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn drawer(&self) -> MutexGuard<'_, Drawer> {
+        self.drawer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,18 +55,18 @@ impl StoredNotice {
 #[async_trait]
 impl NoticeInbox for MemoryInbox {
     async fn keep(&self, notice: KeptNotice) -> Result<(), DatabaseError> {
-        let mut shelf = self.shelf();
-        shelf.kept.push(notice.clone());
+        let mut drawer = self.drawer();
+        drawer.kept.push(notice.clone());
         let repeat_key = notice.is_authentic.then(|| notice.repeat_key());
-        if let Some(row) = shelf.rows.iter_mut().find(|row| repeat_key.is_some() && row.repeat_key == repeat_key) {
+        if let Some(row) = drawer.rows.iter_mut().find(|row| repeat_key.is_some() && row.repeat_key == repeat_key) {
             row.stored.times_seen += 1;
             row.stored.last_received_at = notice.received_at;
             row.stored.take(&notice);
             return Ok(());
         }
-        shelf.last_id += 1;
+        drawer.last_id += 1;
         let stored = StoredNotice {
-            notice_id: shelf.last_id,
+            notice_id: drawer.last_id,
             wallet: notice.wallet.to_owned(),
             is_authentic: notice.is_authentic,
             out_trade_no: notice.out_trade_no,
@@ -84,7 +84,7 @@ impl NoticeInbox for MemoryInbox {
         if !notice.is_authentic {
             body.truncate(MAX_UNVERIFIED_BODY);
         }
-        shelf.rows.push(Row { stored, repeat_key, raw: RawNotification { headers: notice.headers, body } });
+        drawer.rows.push(Row { stored, repeat_key, raw: RawNotification { headers: notice.headers, body } });
         Ok(())
     }
 
@@ -96,29 +96,29 @@ impl NoticeInbox for MemoryInbox {
 #[async_trait]
 impl NoticeDesk for MemoryInbox {
     async fn page(&self, filter: &NoticeFilter, before: Option<i64>, limit: u32) -> Result<Vec<StoredNotice>, DatabaseError> {
-        let shelf = self.shelf();
+        let drawer = self.drawer();
         let wanted = |stored: &&StoredNotice| {
             before.is_none_or(|before| stored.notice_id < before)
                 && filter.state.is_none_or(|state| stored.state == state)
                 && filter.verdict.as_ref().is_none_or(|verdict| stored.verdict == *verdict)
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(shelf.rows.iter().rev().map(|row| &row.stored).filter(wanted).take(limit).cloned().collect())
+        Ok(drawer.rows.iter().rev().map(|row| &row.stored).filter(wanted).take(limit).cloned().collect())
     }
 
     async fn find(&self, notice_id: i64) -> Result<Option<StoredNotice>, DatabaseError> {
-        Ok(self.shelf().rows.iter().find(|row| row.stored.notice_id == notice_id).map(|row| row.stored.clone()))
+        Ok(self.drawer().rows.iter().find(|row| row.stored.notice_id == notice_id).map(|row| row.stored.clone()))
     }
 
     async fn raw(&self, notice_id: i64) -> Result<Option<RawNotification>, DatabaseError> {
-        Ok(self.shelf().rows.iter().find(|row| row.stored.notice_id == notice_id).map(|row| row.raw.clone()))
+        Ok(self.drawer().rows.iter().find(|row| row.stored.notice_id == notice_id).map(|row| row.raw.clone()))
     }
 
     async fn judged(&self, notice_id: i64, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError> {
-        let mut shelf = self.shelf();
+        let mut drawer = self.drawer();
         let repeat_key = judged.is_authentic.then(|| judged.repeat_key());
-        let is_taken = shelf.rows.iter().any(|row| row.repeat_key == repeat_key && row.stored.notice_id != notice_id);
-        let Some(row) = shelf.rows.iter_mut().find(|row| row.stored.notice_id == notice_id) else { return Ok(()) };
+        let is_taken = drawer.rows.iter().any(|row| row.repeat_key == repeat_key && row.stored.notice_id != notice_id);
+        let Some(row) = drawer.rows.iter_mut().find(|row| row.stored.notice_id == notice_id) else { return Ok(()) };
         if row.stored.is_ended() {
             return Ok(());
         }
@@ -139,12 +139,12 @@ impl NoticeDesk for MemoryInbox {
     }
 
     async fn end(&self, notice_id: i64, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError> {
-        let mut shelf = self.shelf();
+        let mut drawer = self.drawer();
         let tells_of_it = |other: &StoredNotice| {
             let same = |money: Unmatched<'_>| other.wallet == money.wallet && other.trade_no.as_deref() == Some(money.trade_no);
             other.verdict == UNMATCHED && other.state == NoticeState::Open && money.is_some_and(same)
         };
-        for row in &mut shelf.rows {
+        for row in &mut drawer.rows {
             if row.stored.notice_id == notice_id || tells_of_it(&row.stored) {
                 row.stored.state = NoticeState::Settled;
                 row.stored.act = Some(act.clone());
@@ -154,13 +154,13 @@ impl NoticeDesk for MemoryInbox {
     }
 
     async fn clean_up(&self, now: DateTime<Utc>) -> Result<CleanedUp, DatabaseError> {
-        let mut shelf = self.shelf();
-        let before = shelf.rows.len();
-        shelf.rows.retain(|row| {
+        let mut drawer = self.drawer();
+        let before = drawer.rows.len();
+        drawer.rows.retain(|row| {
             let retention = if row.stored.is_authentic { VERIFIED_RETENTION } else { UNVERIFIED_RETENTION };
             row.stored.last_received_at >= now - retention || row.stored.state == NoticeState::Open
         });
-        let dropped = before - shelf.rows.len();
+        let dropped = before - drawer.rows.len();
         Ok(CleanedUp { by_age: u64::try_from(dropped).unwrap_or(u64::MAX), by_quota: 0 })
     }
 }

@@ -134,7 +134,7 @@ mod suite {
             ..notice("n1", "recorded", NoticeState::Settled)
         };
         inbox.keep(came.clone()).await.unwrap();
-        inbox.keep(rubbish(&[b'x'; MAX_UNVERIFIED_BODY + 1])).await.unwrap();
+        inbox.keep(rubbish(&vec![b'x'; MAX_UNVERIFIED_BODY + 1])).await.unwrap();
         let raw = desk.raw(1).await.unwrap().unwrap();
         assert_eq!((raw.headers, raw.body), (came.headers, came.body), "byte for byte");
         assert_eq!(desk.raw(2).await.unwrap().unwrap().body.len(), MAX_UNVERIFIED_BODY);

@@ -41,9 +41,8 @@ pub(super) struct ListQuery {
 /// `GET /api/v1/notices`: what was kept of notifications, the newest first. Their texts are never shown.
 pub(super) async fn list(State(api): State<ApiState>, identity: Identity, Query(query): Query<ListQuery>) -> Result<Json<Value>, Problem> {
     identity.require_any(&[Role::Operator, Role::Auditor])?;
-    let limit = match query.limit.unwrap_or(LIMIT_DEFAULT) {
-        limit @ 1..=LIMIT_MAX => limit,
-        _ => return Err(Problem::invalid("limit", field::OUT_OF_RANGE, "must be 1 to 200")),
+    let limit @ 1..=LIMIT_MAX = query.limit.unwrap_or(LIMIT_DEFAULT) else {
+        return Err(Problem::invalid("limit", field::OUT_OF_RANGE, "must be 1 to 200"));
     };
     let state = match query.state.as_deref() {
         None | Some("all") => None,

@@ -150,7 +150,7 @@ fn state() -> Value {
             ("status", super::orders::status()),
             ("payment_status", super::orders::payment_status()),
             ("expires_at", schema::time("Until when it can be paid", "2026-07-20T08:30:05Z")),
-            ("server_now", schema::time("The server's time, for counting down", "2026-07-20T08:00:07Z")),
+            ("server_at", schema::time("The server's time, for counting down", "2026-07-20T08:00:07Z")),
             ("closing", json!({ "type": "boolean", "description": "Whether the order is about to end", "examples": [false] })),
             ("channels", list("The channels that can be chosen", &super::pay_records::channel())),
             ("pay_record", pay_record),

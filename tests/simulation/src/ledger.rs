@@ -45,6 +45,8 @@ pub(crate) struct Ledger {
     /// For each position the stream of its event.
     stream_at: Vec<String>,
     pub(crate) orders: BTreeMap<String, OrderFacts>,
+    /// Numbers whose orders will never be made.
+    abandoned: BTreeSet<String>,
     pub(crate) trades: BTreeMap<String, Standing>,
     /// How often each key was bound to what it answers with.
     bound: BTreeMap<String, u64>,

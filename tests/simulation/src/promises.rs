@@ -17,6 +17,9 @@ use crate::wishes::{Answer, Told, Wish};
 /// with one key do that.
 const TURNING_KEYS: bool = true;
 
+/// Whether a key whose attempt has just ended may make another: two at once with one key do that.
+const TURNING_ATTEMPTS: bool = true;
+
 /// What whoever sent a key was answered first.
 #[derive(Debug)]
 struct Kept {
@@ -163,7 +166,8 @@ impl Promises {
         let pay_no = told.pay_no.to_string();
         check(status(&pay_no).is_some(), "a pay record that was answered is on the log", || pay_no.clone())?;
         // What the channel refused, or never gave a code for, may be tried again with the same key.
-        self.same_for_key(wish, &pay_no, None, |earlier| status(earlier).is_some_and(RecordFacts::led_to_nothing))
+        let is_over = |record: &RecordFacts| record.led_to_nothing() || (TURNING_ATTEMPTS && !record.is_live());
+        self.same_for_key(wish, &pay_no, None, |earlier| status(earlier).is_some_and(is_over))
     }
 
     /// One key stands for one thing and for one content.

@@ -65,7 +65,12 @@ pub(crate) enum Wish {
         trade_no: String,
         key: Option<CallerKey>,
     },
-    Stock { caller: Caller, sku_id: SkuId, change: StockChange, key: Option<CallerKey> },
+    Stock {
+        caller: Caller,
+        sku_id: SkuId,
+        change: StockChange,
+        key: Option<CallerKey>,
+    },
     /// The order as it stood when its link was opened.
     Renew {
         order_id: OrderId,

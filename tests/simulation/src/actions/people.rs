@@ -219,7 +219,13 @@ fn with_other_content(wish: Wish) -> Wish {
     match wish {
         Wish::Select { buyer, key, .. } => Wish::Select { buyer, course: shop::product(COURSES[1]), key: other(key) },
         Wish::Order { caller: caller @ Caller::Buyer(_), key, .. } => {
-            let request = OrderRequest::Product { product_id: shop::product("notes"), sku_id: None, quantity: 9, coupon_id: None, client: Client::App };
+            let request = OrderRequest::Product {
+                product_id: shop::product("notes"),
+                sku_id: None,
+                quantity: 9,
+                coupon_id: None,
+                client: Client::App,
+            };
             Wish::Order { caller, request, key: other(key) }
         }
         Wish::Order { caller, request, key } => Wish::Order { caller, request, key: other(key) },

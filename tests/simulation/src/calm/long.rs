@@ -72,7 +72,8 @@ impl World {
     /// Of an attempt that ended without proof the channel is asked once more at the least.
     fn check_asked_on(&self) -> Result<(), Broken> {
         let records = self.ledger.orders.values().flat_map(|order| &order.records);
-        for (pay_no, record) in records.filter(|(_, record)| record.word == "closed" && record.proof == "unproven" && UNPROVEN_IS_ASKED_ON) {
+        for (pay_no, record) in records.filter(|(_, record)| record.word == "closed" && record.proof == "unproven" && UNPROVEN_IS_ASKED_ON)
+        {
             let asked_at = self.stores.alipay.asked_at(pay_no);
             let is_asked = asked_at > record.closed_at;
             check(is_asked, "asking goes on after an end without proof", || format!("{pay_no}: {asked_at:?}, {record:?}"))?;

@@ -5,7 +5,7 @@ use event_store::RecordedEvent;
 use serde_json::Value;
 
 use super::records::RecordFacts;
-use super::{stock, Ledger, Outside, RefundFacts, Standing, number, text, time};
+use super::{Ledger, Outside, RefundFacts, Standing, number, stock, text, time};
 use crate::broken::{Broken, check};
 
 /// How far an order has come.
@@ -112,6 +112,11 @@ impl Ledger {
     ) -> Result<(), Broken> {
         match event.event_type.as_str() {
             "OrderCreated" => return self.take_created(order_id, data),
+            "OrderAbandoned" => {
+                self.abandoned.insert(order_id.to_owned());
+                let is_made = self.orders.contains_key(order_id);
+                return check(!is_made, "an order is made or abandoned, never both", || order_id.to_owned());
+            }
             "PaymentConfirmed" => self.take_confirmed(order_id, data, outside)?,
             "SurplusPaymentReceived" => {
                 let trade_no = text(data, "trade_no");
@@ -148,6 +153,8 @@ impl Ledger {
     }
 
     fn take_created(&mut self, order_id: &str, data: &Value) -> Result<(), Broken> {
+        let is_abandoned = self.abandoned.contains(order_id);
+        check(!is_abandoned, "an order is made or abandoned, never both", || order_id.to_owned())?;
         let facts = OrderFacts::created(data);
         let before = self.live_business.insert(facts.business_key(), order_id.to_owned());
         check(before.is_none(), "a business key has one live order", || format!("{order_id} beside {before:?}"))?;
