@@ -42,7 +42,7 @@ pub use inbox::{
     SqlInbox, StoredNotice, UNVERIFIED_RETENTION, Unmatched, VERIFIED_RETENTION,
 };
 pub use links::Links;
-pub use notices::{Assignment, NoticeAnswer, NoticeFailure, NoticeVerdict, Unverified};
+pub use notices::{NoticeAnswer, NoticeFailure, NoticeVerdict, Unverified};
 pub use orders::{BusinessItem, BusinessOrder, OrderRequest};
 pub use refunds::{OperatorChoice, RefundAnswer, RefundWish};
 pub use renewal::Renewed;

@@ -1,5 +1,6 @@
 //! Notifications: verified on their raw bytes, compared with our record, decided, durable, kept, and only then answered.
 
+mod failure;
 mod judging;
 mod matched;
 mod operators;
@@ -14,7 +15,8 @@ use crate::handler::Context;
 use crate::inbox::{KeptNotice, NoticeState};
 use crate::service::Commands;
 
-pub use operators::{Assignment, NoticeAnswer, NoticeFailure};
+pub use failure::NoticeFailure;
+pub use operators::NoticeAnswer;
 
 const ALIPAY: &str = "alipay";
 

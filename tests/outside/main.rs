@@ -7,6 +7,7 @@
 mod access;
 mod bad_input;
 mod configuration;
+mod dark;
 mod documents;
 mod forgeries;
 mod harness;
@@ -19,6 +20,7 @@ mod notices;
 mod operators_inbox;
 mod packages;
 mod page_payment;
+mod paid_twice;
 mod qr_images;
 mod rebuild;
 mod shop_in_browser;

@@ -15,15 +15,15 @@ use super::harness::{Api, Config, PAID_COURSE, PAID_COURSE_FEN, Paystream, Reply
 static SHARED: SharedPaystream = SharedPaystream::new("page-payment");
 
 /// What a browser posts, as the page's HTML says it.
-struct Form {
+pub(super) struct Form {
     action: String,
     body: String,
 }
 
 /// An order that is to be paid on the channel's page.
-struct Page {
-    order_id: String,
-    pay_no: String,
+pub(super) struct Page {
+    pub(super) order_id: String,
+    pub(super) pay_no: String,
     pay_url: String,
 }
 
@@ -32,11 +32,11 @@ async fn ordered(buyer: &Api) -> String {
     buyer.order_selection(&selection_id).await.expect(201).field("order_id")
 }
 
-async fn begin(buyer: &Api, order_id: &str, channel: &str) -> Reply {
+pub(super) async fn begin(buyer: &Api, order_id: &str, channel: &str) -> Reply {
     buyer.post(&format!("/api/v1/orders/{order_id}/pay-records"), &json!({"channel": channel})).send().await
 }
 
-async fn page(buyer: &Api) -> Page {
+pub(super) async fn page(buyer: &Api) -> Page {
     let order_id = ordered(buyer).await;
     let record = begin(buyer, &order_id, "alipay_page").await.expect(201);
     let answered = record.json();
@@ -74,13 +74,13 @@ fn form_of(page: &Reply) -> Form {
 
 impl Form {
     /// Brings it to the channel; answers where the browser is led.
-    async fn post(&self, api: &Api) -> String {
+    pub(super) async fn post(&self, api: &Api) -> String {
         let reply = api.post_bytes(&self.action, "application/x-www-form-urlencoded", self.body.clone()).send().await;
         reply.expect(303).header("location").to_owned()
     }
 }
 
-async fn form(api: &Api, page: &Page) -> Form {
+pub(super) async fn form(api: &Api, page: &Page) -> Form {
     form_of(&open(api, &page.pay_url).await.expect(200))
 }
 

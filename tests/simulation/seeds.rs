@@ -27,7 +27,7 @@ const SHORT: Duration = Duration::from_secs(40);
 const LONG: Duration = Duration::from_mins(10);
 
 /// What a run of some length must have seen, or it proves little.
-const MUST_HAPPEN: [&str; 36] = [
+const MUST_HAPPEN: [&str; 40] = [
     "CourseSelected",
     "IdempotencyKeyClaimed",
     "IdempotencyKeyFreed",
@@ -61,6 +61,10 @@ const MUST_HAPPEN: [&str; 36] = [
     "RefundRetried",
     "RefundSettled",
     "RefundSucceeded",
+    "StockReceived",
+    "StockReleased",
+    "StockReserved",
+    "StockSold",
     "SurplusPaymentReceived amount_mismatch",
     "SurplusResolved",
     "UnknownCaptureReceived",

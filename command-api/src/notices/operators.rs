@@ -1,22 +1,22 @@
 //! What operators do with kept notifications: look at them, have one judged once more, assign its money, dismiss it.
 
-use chassis::problem::{Code, Problem, field};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::operations::{NoticeDismissed, NoticeRejudged, OperationEvent, OperationRejection, Operations};
+use domain::operations::{NoticeDismissed, NoticeRejudged, OperationEvent, Operations};
 use domain::pay_record::CaptureSource;
 use domain::stock::CommandKey;
-use domain::unknown_capture::{Settlement, UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived, UnknownCaptureRejection};
+use domain::unknown_capture::{Settlement, UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
 use domain::{Decider, PayNo};
 use event_store::{Position, StreamId};
 use gateway::{Capture as ChannelCapture, TradeState};
 use uuid::Uuid;
 
+use super::failure::NoticeFailure;
 use super::matched::wallet;
 use super::read;
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
-use crate::handler::{Context, ExecuteError, Standing};
-use crate::inbox::{CleanedUp, NoticeAction, NoticeDesk, NoticeFilter, NoticeState, OperatorAct, StoredNotice, Unmatched};
+use crate::handler::{Context, Standing};
+use crate::inbox::{CleanedUp, KeptNotice, NoticeAction, NoticeDesk, NoticeFilter, NoticeState, OperatorAct, StoredNotice, Unmatched};
 use crate::service::Commands;
 use crate::streams;
 
@@ -37,110 +37,8 @@ pub struct NoticeAnswer {
     pub replayed: bool,
 }
 
-/// Which pay record the money of a notification belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// The pay record.
-    pub pay_no: PayNo,
-}
-
-/// Why an operator's act on a notification had no effect.
-#[derive(Debug, thiserror::Error)]
-pub enum NoticeFailure {
-    /// There is no such notification.
-    #[error("there is no such notification")]
-    NotFound,
-    /// An operator has ended it, in another way.
-    #[error("the notification is ended already")]
-    Ended,
-    /// It tells of no money that matched no pay record.
-    #[error("the notification tells of no unmatched money")]
-    NotUnmatched,
-    /// The pay record does not exist.
-    #[error("there is no such pay record")]
-    UnknownPayRecord,
-    /// The pay record is paid through another wallet, or through none.
-    #[error("the pay record is another wallet's")]
-    OtherWallet,
-    /// The channel, asked now, does not say that it holds the money.
-    #[error("the channel does not say that it holds the money")]
-    Unconfirmed,
-    /// The channel says that the money went back.
-    #[error("the money went back")]
-    WentBack,
-    /// Its text cannot be unsealed any more.
-    #[error("the notification's text cannot be unsealed")]
-    Sealed,
-    /// The operator's key came with other content before.
-    #[error("the idempotency key was used with other content")]
-    KeyReused,
-    /// A command failed.
-    #[error(transparent)]
-    Command(#[from] CommandFailure),
-}
-
-impl From<database::DatabaseError> for NoticeFailure {
-    fn from(error: database::DatabaseError) -> Self {
-        Self::Command(CommandFailure::Inbox(error))
-    }
-}
-
-impl<R: Into<Self>> From<ExecuteError<R>> for NoticeFailure {
-    fn from(error: ExecuteError<R>) -> Self {
-        match error {
-            ExecuteError::Rejected(rejection) => rejection.into(),
-            ExecuteError::Contended(stream_id) => Self::Command(CommandFailure::Contended(stream_id)),
-            ExecuteError::Append(error) => Self::Command(CommandFailure::Append(error)),
-            ExecuteError::Read(error) => Self::Command(CommandFailure::Read(error)),
-            ExecuteError::Stored(error) => Self::Command(CommandFailure::Stored(error)),
-            ExecuteError::Stale => Self::Command(CommandFailure::Stale),
-        }
-    }
-}
-
-impl From<UnknownCaptureRejection> for NoticeFailure {
-    fn from(rejection: UnknownCaptureRejection) -> Self {
-        match rejection {
-            UnknownCaptureRejection::Unknown => Self::NotUnmatched,
-            UnknownCaptureRejection::Settled => Self::Ended,
-            UnknownCaptureRejection::KeyReused => Self::KeyReused,
-        }
-    }
-}
-
-impl From<OperationRejection> for NoticeFailure {
-    fn from(rejection: OperationRejection) -> Self {
-        match rejection {
-            OperationRejection::KeyReused => Self::KeyReused,
-        }
-    }
-}
-
-/// The one place where these failures become what a client sees.
-impl From<NoticeFailure> for Problem {
-    fn from(failure: NoticeFailure) -> Self {
-        let conflict = |detail: &str, detail_zh: &str| Self::new(Code::NotPayable).detail(detail).detail_zh(detail_zh);
-        match failure {
-            NoticeFailure::NotFound => Self::not_found(),
-            NoticeFailure::KeyReused => Self::new(Code::IdempotencyKeyReused),
-            NoticeFailure::UnknownPayRecord => Self::invalid("pay_no", field::UNKNOWN_VALUE, "There is no such pay record."),
-            NoticeFailure::Ended => conflict("An operator has ended this notification already.", "该通知已由操作员处理完毕。"),
-            NoticeFailure::NotUnmatched => {
-                conflict("This notification tells of no money that matched no pay record.", "该通知不涉及无法匹配的款项。")
-            }
-            NoticeFailure::OtherWallet => conflict("The pay record is not paid through this wallet.", "该支付单不属于此支付渠道。"),
-            NoticeFailure::Unconfirmed => {
-                conflict("The channel, asked just now, does not say that it holds this money.", "经查询，渠道未确认收到该笔款项。")
-            }
-            NoticeFailure::WentBack => conflict("The channel says that this money went back.", "渠道显示该笔款项已退回。"),
-            NoticeFailure::Sealed => conflict("The notification's text can no longer be unsealed.", "该通知的原文已无法解封。"),
-            NoticeFailure::Command(failure) => failure.into(),
-        }
-    }
-}
-
 /// Unmatched money that a notification tells of, as the log has it.
-struct Money {
+struct UnmatchedMoney {
     stream_id: StreamId,
     standing: Standing<UnknownCapture>,
     received: UnknownCaptureReceived,
@@ -189,35 +87,48 @@ impl Commands {
     ) -> Result<NoticeAnswer, NoticeFailure> {
         let (desk, notice) = self.notice(notice_id).await?;
         let act = self.act(caller, reason, key, correlation_id);
-        if let Some((OperationEvent::NoticeRejudged(done), position)) = self.operation_done(&act).await? {
-            let state = if done.is_open { NoticeState::Open } else { NoticeState::Settled };
-            let (action, verdict) = (NoticeAction::Rejudged, done.verdict);
-            return Ok(NoticeAnswer { notice_id, action, verdict, state, position, replayed: true });
+        let done = match self.operation_done(&act).await? {
+            Some((OperationEvent::NoticeRejudged(done), position)) => Some((done, position)),
+            _ => None,
+        };
+        // Whoever did it may have died before the inbox knew.
+        let is_written = |done: &NoticeRejudged| notice.is_ended() || (notice.act.is_some() && notice.verdict == done.verdict);
+        if let Some((done, position)) = done.as_ref().filter(|(done, _)| is_written(done)) {
+            return Ok(rejudged(notice_id, done, *position, true));
         }
         if notice.is_ended() {
             return Err(NoticeFailure::Ended);
         }
-        let raw = desk.raw(notice_id).await?.ok_or(NoticeFailure::Sealed)?;
+        let judged = self.judged_now(&act.context, desk, &notice).await?;
+        let (done, position, replayed) = match done {
+            Some((done, position)) => (done, position, true),
+            None => {
+                let done = NoticeRejudged {
+                    notice_id: notice_id.to_string(),
+                    wallet: notice.wallet,
+                    out_trade_no: judged.out_trade_no.clone().or(notice.out_trade_no),
+                    verdict_before: notice.verdict,
+                    verdict: judged.verdict.clone(),
+                    is_open: judged.state == NoticeState::Open,
+                    reason: reason.to_owned(),
+                    command_key: act.key.clone(),
+                };
+                (done.clone(), self.operated(&act, done.into()).await?.position, false)
+            }
+        };
+        desk.judged(notice_id, &judged, &act.of(NoticeAction::Rejudged)).await?;
+        tracing::info!(notice.id = notice_id, notice.verdict = %judged.verdict, "a notification was judged once more");
+        Ok(rejudged(notice_id, &done, position, replayed))
+    }
+
+    async fn judged_now(&self, context: &Context, desk: &dyn NoticeDesk, notice: &StoredNotice) -> Result<KeptNotice, NoticeFailure> {
+        let raw = desk.raw(notice.notice_id).await?.ok_or(NoticeFailure::Sealed)?;
         let (read, mut judged) = read(self.alipay_gateway()?, raw, notice.first_received_at);
-        let verdict = self.judge(&act.context, &read, notice.first_received_at, None).await?;
+        let verdict = self.judge(context, &read, notice.first_received_at, None).await?;
         // One that proved genuine once is not made rubbish by a key that has gone since.
         judged.is_authentic |= notice.is_authentic;
         (judged.verdict, judged.state) = (verdict.word(), verdict.state(judged.is_authentic));
-        let rejudged = NoticeRejudged {
-            notice_id: notice_id.to_string(),
-            wallet: notice.wallet.clone(),
-            out_trade_no: judged.out_trade_no.clone().or(notice.out_trade_no),
-            verdict_before: notice.verdict,
-            verdict: judged.verdict.clone(),
-            is_open: judged.state == NoticeState::Open,
-            reason: reason.to_owned(),
-            command_key: act.key.clone(),
-        };
-        let standing = self.operated(&act, rejudged.into()).await?;
-        desk.judged(notice_id, &judged, &act.of(NoticeAction::Rejudged)).await?;
-        tracing::info!(notice.id = notice_id, notice.verdict = %judged.verdict, "a notification was judged once more");
-        let (action, position) = (NoticeAction::Rejudged, standing.position);
-        Ok(NoticeAnswer { notice_id, action, verdict: judged.verdict, state: judged.state, position, replayed: false })
+        Ok(judged)
     }
 
     /// Assigns money that matched no pay record to the one that it was paid for. What follows is decided by the order, as for
@@ -228,12 +139,11 @@ impl Commands {
         &self,
         caller: &Caller,
         notice_id: i64,
-        assignment: Assignment,
+        pay_no: PayNo,
         reason: &str,
         key: Option<&CallerKey>,
         correlation_id: Uuid,
     ) -> Result<NoticeAnswer, NoticeFailure> {
-        let pay_no = assignment.pay_no;
         let (desk, notice) = self.notice(notice_id).await?;
         let act = self.act(caller, reason, key, correlation_id);
         let money = self.unmatched(&notice).await?.ok_or(NoticeFailure::NotUnmatched)?;
@@ -319,7 +229,7 @@ impl Commands {
         notice: &StoredNotice,
         act: &Act<'_>,
         action: NoticeAction,
-        money: Option<&Money>,
+        money: Option<&UnmatchedMoney>,
     ) -> Result<(), NoticeFailure> {
         if notice.is_ended() {
             return Ok(());
@@ -342,13 +252,13 @@ impl Commands {
     }
 
     /// The money that a notification tells of, where it was genuine and the log has it as unmatched.
-    async fn unmatched(&self, notice: &StoredNotice) -> Result<Option<Money>, NoticeFailure> {
+    async fn unmatched(&self, notice: &StoredNotice) -> Result<Option<UnmatchedMoney>, NoticeFailure> {
         let tells_of_money = matches!(notice.news.as_deref(), Some("paid" | "finished" | "refunded"));
         let Some(trade_no) = notice.trade_no.as_deref().filter(|_| notice.is_authentic && tells_of_money) else { return Ok(None) };
         let stream_id = streams::unknown_capture(&notice.wallet, trade_no);
         let standing = self.unknown_captures.load(&stream_id).await.map_err(NoticeFailure::from)?;
         let received = standing.state.received.clone();
-        Ok(received.map(|received| Money { stream_id, standing, received }))
+        Ok(received.map(|received| UnmatchedMoney { stream_id, standing, received }))
     }
 
     /// What the channel, asked now, says of unmatched money. Only what it holds still is assigned.
@@ -379,6 +289,11 @@ impl Commands {
         let executed = self.operations.execute(&streams::operations(act.at.date_naive()), &act.context, decide).await;
         Ok(executed.map_err(NoticeFailure::from)?.standing)
     }
+}
+
+fn rejudged(notice_id: i64, done: &NoticeRejudged, position: Position, replayed: bool) -> NoticeAnswer {
+    let state = if done.is_open { NoticeState::Open } else { NoticeState::Settled };
+    NoticeAnswer { notice_id, action: NoticeAction::Rejudged, verdict: done.verdict.clone(), state, position, replayed }
 }
 
 fn ended(notice: StoredNotice, action: NoticeAction, position: Position, replayed: bool) -> NoticeAnswer {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::caller::{Caller, CallerKey};
 use crate::inbox::{NoticeFilter, NoticeState, StoredNotice};
-use crate::notices::{Assignment, NoticeAnswer};
+use crate::notices::NoticeAnswer;
 use crate::render::time;
 use crate::routes::orders::{MAX_REASON_CHARS, text};
 use crate::routes::role::InOperator;
@@ -151,9 +151,8 @@ pub(super) async fn assign(
 ) -> Result<Response, Problem> {
     let wish = Wish::new(&operator, &id, &headers, "assign", &format!("{}\n{}", body.pay_no, body.reason))?;
     text("reason", &body.reason, MAX_REASON_CHARS)?;
-    let assignment = Assignment { pay_no: body.pay_no };
     let (key, commands) = (wish.key.as_ref(), &api.commands);
-    let done = commands.assign_notice(&wish.caller, wish.notice_id, assignment, &body.reason, key, correlation_id).await?;
+    let done = commands.assign_notice(&wish.caller, wish.notice_id, body.pay_no, &body.reason, key, correlation_id).await?;
     Ok(done_answer(&done))
 }
 

@@ -36,7 +36,7 @@ async fn notice(world: &World, notice_id: i64) -> StoredNotice {
 }
 
 async fn assign(world: &World, notice_id: i64, pay_no: PayNo, key: Option<&CallerKey>) -> Result<NoticeAnswer, NoticeFailure> {
-    world.commands.assign_notice(&olivia(), notice_id, Assignment { pay_no }, "she showed it", key, CORRELATION).await
+    world.commands.assign_notice(&olivia(), notice_id, pay_no, "she showed it", key, CORRELATION).await
 }
 
 async fn dismiss(world: &World, notice_id: i64, key: Option<&CallerKey>) -> Result<NoticeAnswer, NoticeFailure> {
@@ -401,6 +401,17 @@ mod rejudging {
         assert!(rejudge(&world, notice_id, None).await.is_err());
         assert_eq!(rejudge(&world, notice_id, None).await.unwrap().verdict, "unknown_order");
         assert_eq!(world.all("UnknownCaptureReceived").await.len(), 1);
+        let raw = world.channel.notifies(Ok(notification(pay_no, "trade-1", COURSE_PRICE + 1)));
+        deliver(&world, &raw).await;
+        let doubtful = listed(&world).await[0].notice_id;
+        world.channel.queries(Ok(paid("trade-1", COURSE_PRICE + 1)));
+        world.inbox.fail(1);
+        assert!(rejudge(&world, doubtful, Some(&key("k", "a"))).await.is_err());
+        assert_eq!((notice(&world, doubtful).await.state, world.all("SurplusPaymentReceived").await.len()), (NoticeState::Open, 1));
+        let done = rejudge(&world, doubtful, Some(&key("k", "a"))).await.unwrap();
+        assert_eq!((done.verdict.as_str(), done.state, done.replayed), ("settled_by_query", NoticeState::Settled, true));
+        assert_eq!(notice(&world, doubtful).await.state, NoticeState::Settled, "the inbox knows now");
+        assert_eq!((world.all("NoticeRejudged").await.len(), world.all("SurplusPaymentReceived").await.len()), (3, 1));
         world.channel.queries(Ok(paid("trade-9", COURSE_PRICE)));
         assign(&world, notice_id, pay_no, None).await.unwrap();
         assert_eq!(world.status(pay_no).await, PayRecordStatus::Confirmed);

@@ -80,10 +80,10 @@ impl World {
     pub(super) fn change_stock(&mut self) {
         let chance = self.stores.chance.clone();
         let sku_id = shop::sku(MUGS[chance.index(MUGS.len())]);
-        let change =
+        let booked =
             if chance.one_in(4) { StockChange::Adjustment(i64::from(chance.below(7)) - 3) } else { StockChange::Receipt(chance.below(8)) };
-        let key = self.some_key(&operator(), &format!("stock {sku_id}"), &format!("{change:?}"));
-        self.wish("change stock", Wish::Stock { caller: operator(), sku_id, change, key });
+        let key = self.some_key(&operator(), &format!("stock {sku_id}"), &format!("{booked:?}"));
+        self.wish("change stock", Wish::Stock { caller: operator(), sku_id, change: booked, key });
     }
 
     /// Says that money that was not owed was dealt with.

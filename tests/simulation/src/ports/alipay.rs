@@ -1,3 +1,4 @@
+mod questions;
 mod refunds;
 
 use std::collections::BTreeMap;
@@ -70,10 +71,6 @@ pub(crate) struct Captured {
 
 /// How long a code can be scanned. Short, so that a buyer who has scanned pays now and then when another code is out.
 pub(crate) const CODE_LIFE: TimeDelta = TimeDelta::minutes(8);
-
-/// Two workers of the process manager that derive the same event, where nobody knows what became of the append of one, may
-/// both take themselves for its appender; they send the same content.
-const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
 
 const ALREADY_PAID: &str = "ACQ.TRADE_HAS_SUCCESS";
 const ALREADY_CLOSED: &str = "ACQ.TRADE_HAS_CLOSE";
@@ -347,25 +344,6 @@ impl Alipay {
 
     pub(super) fn precreate(&self, request: &PrecreateRequest) -> Result<String, &'static str> {
         self.state().precreate(request)
-    }
-
-    /// Notes that it is asked about our number.
-    pub(super) fn is_asked(&self, out_trade_no: &str) {
-        let mut state = self.state();
-        let now = state.now;
-        state.questions.insert(out_trade_no.to_owned(), now);
-    }
-
-    /// When it was last asked about our number.
-    pub(crate) fn asked_at(&self, out_trade_no: &str) -> Option<DateTime<Utc>> {
-        self.state().questions.get(out_trade_no).copied()
-    }
-
-    /// Notes that our number was sent for a code; whether for the first time, or by two at once.
-    pub(super) fn is_first(&self, out_trade_no: &str) -> bool {
-        let mut state = self.state();
-        let now = state.now;
-        now - *state.asked.entry(out_trade_no.to_owned()).or_insert(now) < AT_ONCE
     }
 
     /// Takes a request that reaches the channel only later.
