@@ -129,6 +129,8 @@ impl Commands {
                 Err(ExecuteError::Rejected(IdempotencyRejection::Claimed)) => {}
                 Err(error) => return Err(error.into()),
             }
+            // The caller's key is bound only as it was before what it is bound by was looked at.
+            let known = self.revision_of(caller_key).await?;
             let standing = self.keys.load(&stream_id).await?;
             let Some(claimed) = standing.state.claimed.clone() else { continue };
             if claimed.intent.resource_id() == intent.resource_id() {
@@ -138,11 +140,17 @@ impl Commands {
                 return Ok(created);
             }
             if let Some(created) = self.under_claim(context, &natural, &claimed, &intent).await? {
-                return self.redirected(context, caller_key, &intent, created).await;
+                match self.bound_elsewhere(context, caller_key, known, &intent, &created.resource_id).await {
+                    Err(CommandFailure::Stale) => continue,
+                    elsewhere => return Ok(elsewhere?.unwrap_or(created)),
+                }
             }
             // The key is bound before the claim is replaced: the same key, at work elsewhere, may have found another answer.
-            if let Some(created) = self.bound_elsewhere(context, caller_key, &intent, &intent.resource_id()).await? {
-                return Ok(created);
+            match self.bound_elsewhere(context, caller_key, known, &intent, &intent.resource_id()).await {
+                Err(CommandFailure::Stale) => continue,
+                Ok(Some(created)) => return Ok(created),
+                Ok(None) => {}
+                Err(failure) => return Err(failure),
             }
             let held_for = standing.state.held_for;
             if held_for.is_some() && self.is_being_revived(&claimed.intent).await? {
@@ -218,29 +226,26 @@ impl Commands {
         })
     }
 
-    /// Has the caller's key answer with what exists already.
-    async fn redirected(
-        &self,
-        context: &Context,
-        caller_key: Option<&CallerKey>,
-        wished: &Intent,
-        created: Created,
-    ) -> Result<Created, CommandFailure> {
-        Ok(self.bound_elsewhere(context, caller_key, wished, &created.resource_id).await?.unwrap_or(created))
+    /// The revision of the caller's key, where there is one.
+    async fn revision_of(&self, caller_key: Option<&CallerKey>) -> Result<Option<u64>, CommandFailure> {
+        let Some(key) = caller_key else { return Ok(None) };
+        Ok(self.keys.load(&streams::idempotency(&key.key_hash)).await?.revision)
     }
 
-    /// Has the caller's key answer with `resource_id`; what it answers with already, where that is something else.
+    /// Has the caller's key answer with `resource_id`; what it answers with already, where that is something else. Errors: `Stale`
+    /// where the key is not at the revision `known` any more.
     async fn bound_elsewhere(
         &self,
         context: &Context,
         caller_key: Option<&CallerKey>,
+        known: Option<u64>,
         wished: &Intent,
         resource_id: &str,
     ) -> Result<Option<Created>, CommandFailure> {
         let Some(key) = caller_key else { return Ok(None) };
         let redirect = || IdempotencyCommand::Redirect { resource_id: resource_id.to_owned() };
         let stream_id = streams::idempotency(&key.key_hash);
-        match self.keys.execute(&stream_id, context, |state| IdempotencyKey::decide(state, redirect())).await {
+        match self.keys.execute_at(&stream_id, known, context, |state| IdempotencyKey::decide(state, redirect())).await {
             Ok(_) => return Ok(None),
             Err(ExecuteError::Rejected(IdempotencyRejection::Redirected)) => {}
             Err(error) => return Err(error.into()),

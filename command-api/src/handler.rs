@@ -276,16 +276,19 @@ impl<A: Aggregate> Handler<A> {
     ) -> Result<Option<Standing<A>>, ExecuteError<A::Rejection>> {
         let new_events = events.iter().enumerate().map(|(index, event)| self.new_event(context, index, event)).collect();
         let state = events.iter().fold(A::clone(&standing.state), A::evolve);
-        self.append_events(stream_id, standing, new_events, state).await
+        let is_derived = matches!(context.event_ids, EventIds::Derived { .. });
+        self.append_events(stream_id, standing, new_events, state, is_derived).await
     }
 
-    /// Appends at the standing's revision what leads to `state`; `None` where the stream had moved.
+    /// Appends at the standing's revision what leads to `state`; `None` where the stream had moved. Where all ids are derived,
+    /// a repeat may be another worker's, who goes on from it.
     async fn append_events(
         &self,
         stream_id: &StreamId,
         standing: &Standing<A>,
         new_events: Vec<NewEvent>,
         state: A,
+        is_derived: bool,
     ) -> Result<Option<Standing<A>>, ExecuteError<A::Rejection>> {
         let expected = standing.revision.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exactly);
         let last_event_id = new_events.last().map(|event| event.event_id);
@@ -293,7 +296,7 @@ impl<A: Aggregate> Handler<A> {
         let appended = loop {
             match self.log.append(stream_id, expected, new_events.clone()).await {
                 // Somebody else who derives the same ids was sooner: what this decision goes on to is theirs to do.
-                Ok(appended) if appended.is_repeat && repeats == 0 => return Ok(None),
+                Ok(appended) if appended.is_repeat && (repeats == 0 || is_derived) => return Ok(None),
                 Ok(appended) => break appended,
                 Err(AppendError::Conflict { .. }) => return Ok(None),
                 // The identical append answers what the first one did, if it did anything.

@@ -87,6 +87,11 @@ pub(crate) fn key_is_ours(order: &Order, key: Option<&CallerKey>) -> Result<(), 
     }
 }
 
+/// Whether the caller's key stands on the order, for whatever content.
+pub(crate) fn key_is_used(order: &Order, key: Option<&CallerKey>) -> bool {
+    key.is_some_and(|key| order.keys.contains_key(&key.key_hash))
+}
+
 impl Commands {
     /// Begins to pay an order through `channel`, or answers the attempt that is on its way.
     pub async fn create_pay_record(
@@ -114,7 +119,7 @@ impl Commands {
         let context = Context::of_caller(caller, correlation_id);
         let attempted = self.issue(&context, order_id, channel, configured, key, if_match).await?;
         // A form is made only when a browser comes for it.
-        let asks_now = attempted.is_new && !channel.takes_form();
+        let asks_now = attempted.is_new && !attempted.replayed && !channel.takes_form();
         if asks_now { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
     }
 
@@ -124,12 +129,7 @@ impl Commands {
         if used.request_hash != key.request_hash {
             return Err(CommandFailure::KeyReused);
         }
-        let Some(pay_no) = used.pay_no else { return Ok(None) };
-        let led_to_nothing =
-            |record: &PayRecord| record.status == PayRecordStatus::Failed || record.closed_proof == Some(ClosedProof::NeverShown);
-        if order.pay_record(pay_no).is_some_and(led_to_nothing) {
-            return Ok(None);
-        }
+        let Some(pay_no) = led_to(order, Some(key)) else { return Ok(None) };
         // What the caller was told is what the record was when the key's own work on it had ended.
         let (key_hash, mut recorded, mut issued, mut prepared, mut is_new) = (key.key_hash.clone(), false, false, false, false);
         let standing = self
@@ -168,7 +168,8 @@ impl Commands {
         let executed = self
             .orders
             .execute_at(&streams::order(order_id), if_match, context, |order| {
-                if key_is_ours(order, key).is_err() {
+                // The same key at work elsewhere was sooner: what it led to is the answer, unless that led to nothing.
+                if key_is_ours(order, key).is_err() || led_to(order, key).is_some() {
                     return Ok(vec![]);
                 }
                 let events = Order::decide(order, OrderCommand::Attempt(wish.clone()))?;
@@ -177,6 +178,10 @@ impl Commands {
             })
             .await?;
         key_is_ours(&executed.standing.state, key)?;
+        if let Some(key) = key.filter(|_| executed.events.is_empty() && led_to(&executed.standing.state, key).is_some()) {
+            let replayed = self.replayed_attempt(order_id, &executed.standing.state, key).await?;
+            return replayed.ok_or(CommandFailure::Broken("a key led to an attempt and to none"));
+        }
         let new_pay_no = issued_in(&executed.events);
         let pay_no = new_pay_no.or_else(|| live_pay_no(&executed.standing.state, channel));
         let pay_no = pay_no.ok_or(CommandFailure::Broken("an attempt led to no pay record"))?;
@@ -240,6 +245,14 @@ impl Commands {
             None => Ok(Attempted { order: standing, ..attempted }),
         }
     }
+}
+
+/// The attempt that the key led to, unless nobody was ever shown it.
+fn led_to(order: &Order, key: Option<&CallerKey>) -> Option<PayNo> {
+    let pay_no = key.and_then(|key| order.keys.get(&key.key_hash))?.pay_no?;
+    let led_to_nothing =
+        |record: &PayRecord| record.status == PayRecordStatus::Failed || record.closed_proof == Some(ClosedProof::NeverShown);
+    (!order.pay_record(pay_no).is_some_and(led_to_nothing)).then_some(pay_no)
 }
 
 fn issued_in(events: &[OrderStreamEvent]) -> Option<PayNo> {

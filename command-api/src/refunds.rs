@@ -1,6 +1,8 @@
 //! Giving money back: an operator's wish, the channel, the outcome.
 
-use domain::order::{Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent, RefundCommand, RefundOutcome, RefundStatus};
+use domain::order::{
+    Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent, Refund, RefundCommand, RefundOutcome, RefundStatus,
+};
 use domain::{Decider, Money, OrderId, PayNo, RefundNo};
 use gateway::{RefundRequest, RefundState};
 use uuid::Uuid;
@@ -8,7 +10,7 @@ use uuid::Uuid;
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
 use crate::handler::{Context, ExecuteError, Standing};
-use crate::pay_records::{key_is_ours, owned, with_key};
+use crate::pay_records::{key_is_ours, key_is_used, owned, with_key};
 use crate::service::Commands;
 use crate::streams;
 
@@ -112,7 +114,7 @@ impl Commands {
         let executed = self
             .orders
             .execute(&stream_id, &context, |order| {
-                if key_is_ours(order, key).is_err() {
+                if key_is_used(order, key) {
                     return Ok(vec![]);
                 }
                 Ok::<_, OrderRejection>(with_key(Order::decide(order, command())?, order, key, Some(pay_no)))
@@ -135,7 +137,8 @@ impl Commands {
         let executed = self
             .orders
             .execute_at(&stream_id, if_match, context, |order| {
-                if key_is_ours(order, key).is_err() {
+                // The same key at work elsewhere was sooner: once is enough.
+                if key_is_used(order, key) {
                     return Ok(vec![]);
                 }
                 let events = Order::decide(order, OrderCommand::Refund(command()))?;
@@ -143,6 +146,12 @@ impl Commands {
             })
             .await?;
         key_is_ours(&executed.standing.state, key)?;
+        if let Some(key) = key.filter(|key| executed.events.is_empty() && executed.standing.state.keys.contains_key(&key.key_hash)) {
+            return match known {
+                Some(refund_no) => answer(refund_no, executed.standing, true),
+                None => self.replayed_refund(executed.standing, key).await,
+            };
+        }
         let newest = executed.standing.state.refunds.last().map(|refund| refund.refund_no);
         let refund_no = known.or(newest).ok_or(CommandFailure::Broken("a requested refund is not on its order"))?;
         answer(refund_no, executed.standing, false)
@@ -205,6 +214,19 @@ impl Commands {
         self.record_refund(context, refund_no, outcome).await
     }
 
+    /// Asks the channel whether it made a refund that it said it would not make, and records it if so.
+    async fn look_at_refund(&self, context: &Context, refund: &Refund) -> Result<(), CommandFailure> {
+        let standing = self.orders.load(&streams::order(refund.refund_no.order_id())).await?;
+        let issued = standing.state.pay_record(refund.pay_no).and_then(|record| record.issued.as_ref()).ok_or(CommandFailure::NotFound)?;
+        let configured = self.ports.channels.get(issued.channel).ok_or(CommandFailure::ChannelNotConfigured)?;
+        match configured.gateway.query_refund(&refund.pay_no.to_string(), &refund.refund_no.to_string()).await? {
+            RefundState::Succeeded { refunded_at } => {
+                self.record_refund(context, refund.refund_no, RefundOutcome::Succeeded { refunded_at }).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn record_refund(&self, context: &Context, refund_no: RefundNo, outcome: RefundOutcome) -> Result<(), CommandFailure> {
         let command = RefundCommand::Record { refund_no, outcome, now: self.now() };
         let stream_id = streams::order(refund_no.order_id());
@@ -233,9 +255,13 @@ impl Commands {
     ) -> Result<(), CommandFailure> {
         let stream_id = streams::order(pay_no.order_id());
         let standing = self.orders.load(&stream_id).await?;
-        let under_way = standing.state.refunds.iter().filter(|refund| refund.is_of(pay_no, trade_no) && refund.status.is_open());
-        for refund_no in under_way.map(|refund| refund.refund_no) {
-            self.drive_refund(context, refund_no).await?;
+        for refund in standing.state.refunds.iter().filter(|refund| refund.is_of(pay_no, trade_no)) {
+            if refund.status.is_open() {
+                self.drive_refund(context, refund.refund_no).await?;
+            } else if refund.status == RefundStatus::NeedsOperator {
+                // It may have been made after all.
+                self.look_at_refund(context, refund).await?;
+            }
         }
         let command = || RefundCommand::Observe { pay_no, trade_no: trade_no.to_owned(), total, now: self.now() };
         let decide = |order: &Order| Order::decide(order, OrderCommand::Refund(command()));

@@ -166,11 +166,14 @@ impl Decider for IdempotencyKey {
                 let again = IdempotencyKeyClaimed { generation: generation + 1, request_hash, intent };
                 Ok(vec![IdempotencyKeyFreed { generation }.into(), again.into()])
             }
-            (IdempotencyCommand::Redirect { resource_id }, Some(_)) if state.redirected_to.as_ref() == Some(&resource_id) => Ok(vec![]),
             (IdempotencyCommand::Redirect { resource_id }, Some(claimed)) => {
                 let own = claimed.intent.resource_id();
-                let is_settled = state.redirected_to.as_ref().is_some_and(|answered| *answered != own);
-                if is_settled { Err(IdempotencyRejection::Redirected) } else { Ok(vec![IdempotencyKeyRedirected { resource_id }.into()]) }
+                match state.redirected_to.as_ref().filter(|answered| **answered != own) {
+                    Some(answered) if *answered == resource_id => Ok(vec![]),
+                    Some(_) => Err(IdempotencyRejection::Redirected),
+                    // Also where it answers with its own already: whoever has looked before must look again.
+                    None => Ok(vec![IdempotencyKeyRedirected { resource_id }.into()]),
+                }
             }
             (IdempotencyCommand::Hold { resource_id, pay_no }, Some(claimed)) if claimed.intent.resource_id() == resource_id => {
                 let held = IdempotencyKeyHeld { generation: claimed.generation, pay_no };

@@ -3,11 +3,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::coupon::CouponEvent;
 use domain::course_selection::CourseSelectionEvent;
 use domain::idempotency::IdempotencyEvent;
+use domain::operations::OperationEvent;
 use domain::order::OrderEvent;
 use domain::pay_record::PayRecordEvent;
-use domain::unknown_capture::UnknownCaptureEvent;
+use domain::stock::StockEvent;
+use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureOutcome};
 use event_store::{LogReader, Position, ReadError, RecordedEvent};
 
 /// Where a follower's events come from: the log, or a broker that was filled from it.
@@ -66,8 +69,17 @@ impl LogFeed {
 
 /// The types of all events that this version writes; what else is met was written by another one.
 fn known_types() -> impl Iterator<Item = &'static str> {
-    let stored =
-        [OrderEvent::STORED, PayRecordEvent::STORED, CourseSelectionEvent::STORED, IdempotencyEvent::STORED, UnknownCaptureEvent::STORED];
+    let stored = [
+        OrderEvent::STORED,
+        PayRecordEvent::STORED,
+        CourseSelectionEvent::STORED,
+        StockEvent::STORED,
+        CouponEvent::STORED,
+        IdempotencyEvent::STORED,
+        UnknownCaptureEvent::STORED,
+        UnknownCaptureOutcome::STORED,
+        OperationEvent::STORED,
+    ];
     stored.into_iter().flatten().map(|(name, _)| *name)
 }
 

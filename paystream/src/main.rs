@@ -59,7 +59,7 @@ enum Command {
         minutes: u32,
     },
     /// Makes a view again from the log, while others read and write: orders, pay_records, refunds, surplus_payments,
-    /// course_selections, course_table, points.
+    /// course_selections, course_table, points, stock, coupons.
     Rebuild {
         /// The view.
         view: String,

@@ -5,6 +5,7 @@
 //! memory. A page of events is folded per key and written with the checkpoint in one transaction.
 
 mod checksum;
+mod coupons;
 mod course_selections;
 mod migrations;
 mod orders;
@@ -13,6 +14,7 @@ mod points;
 mod projector;
 mod rebuild;
 mod set;
+mod stock;
 mod store;
 mod surplus_payments;
 mod table;
@@ -21,6 +23,7 @@ mod testing;
 mod view;
 
 pub use checksum::{Checksum, ChecksumError, checksum};
+pub use coupons::{CouponRow, Coupons};
 pub use course_selections::{CourseSelections, CourseTableRow, Opened, SelectionFact, SelectionRow};
 pub use migrations::MIGRATIONS;
 pub use orders::{OrderRow, Orders};
@@ -29,6 +32,7 @@ pub use points::{POINTS_OF_AN_ORDER, PointEntryRow, PointFact, Points, PointsOfO
 pub use projector::{Projection, Projector, Unready};
 pub use rebuild::{REBUILD_PAGE_EVENTS, RebuildError, Rebuilt, SWAP_TRIES, rebuild};
 pub use set::{MemoryViews, all};
+pub use stock::{StockRow, Stocks};
 pub use store::{MemoryViewStore, SqlViewStore, StoreError, ViewStore};
 pub use surplus_payments::{SurplusFact, SurplusOfStream, SurplusPayments, SurplusRow};
 pub use view::{UnknownView, View};

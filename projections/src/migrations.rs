@@ -14,6 +14,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/views/sqlite/0003_refunds.sql"),
         postgres: include_str!("../../migrations/views/postgres/0003_refunds.sql"),
     },
+    Migration {
+        version: 5,
+        name: "stock_and_coupons",
+        sqlite: include_str!("../../migrations/views/sqlite/0005_stock_and_coupons.sql"),
+        postgres: include_str!("../../migrations/views/postgres/0005_stock_and_coupons.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use event_store::{LogReader, Position};
 use followers::{Effect, EffectError, FeedFollower, Follower, FollowerError, LogFeed};
 
 use crate::store::SqlView;
-use crate::{CourseSelections, Orders, PayRecords, Points, Projection, SqlViewStore, SurplusPayments, View};
+use crate::{Coupons, CourseSelections, Orders, PayRecords, Points, Projection, SqlViewStore, Stocks, SurplusPayments, View};
 
 /// How many events a page of a rebuild spans: nobody waits for the single page, so its commit is shared by more.
 pub const REBUILD_PAGE_EVENTS: usize = 2000;
@@ -81,6 +81,8 @@ pub async fn rebuild(view: View, views: &Database, log: &Arc<dyn LogReader>, clo
         View::SurplusPayments => rebuild_of::<SurplusPayments>(views, log, clock).await,
         View::CourseSelections | View::CourseTable => rebuild_of::<CourseSelections>(views, log, clock).await,
         View::Points => rebuild_of::<Points>(views, log, clock).await,
+        View::Stock => rebuild_of::<Stocks>(views, log, clock).await,
+        View::Coupons => rebuild_of::<Coupons>(views, log, clock).await,
     }
 }
 

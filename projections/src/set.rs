@@ -5,8 +5,8 @@ use event_store::LogReader;
 use followers::{FeedFollower, Follower, LogFeed};
 
 use crate::{
-    CourseSelections, MemoryViewStore, OrderRow, Orders, PayRecords, PayRecordsOfOrder, Points, PointsOfOrder, Projection, Projector,
-    SelectionRow, SqlViewStore, SurplusOfStream, SurplusPayments, ViewStore,
+    CouponRow, Coupons, CourseSelections, MemoryViewStore, OrderRow, Orders, PayRecords, PayRecordsOfOrder, Points, PointsOfOrder,
+    Projection, Projector, SelectionRow, SqlViewStore, StockRow, Stocks, SurplusOfStream, SurplusPayments, ViewStore,
 };
 
 /// The followers of all views, fed from the log, with their tables in `views`, which is migrated by [`crate::MIGRATIONS`].
@@ -17,6 +17,8 @@ pub fn all(views: &Database, log: &Arc<dyn LogReader>) -> Vec<Arc<dyn Follower>>
         follower::<SurplusPayments, _>(SqlViewStore::<SurplusPayments>::new(views.clone()), log),
         follower::<CourseSelections, _>(SqlViewStore::<CourseSelections>::new(views.clone()), log),
         follower::<Points, _>(SqlViewStore::<Points>::new(views.clone()), log),
+        follower::<Stocks, _>(SqlViewStore::<Stocks>::new(views.clone()), log),
+        follower::<Coupons, _>(SqlViewStore::<Coupons>::new(views.clone()), log),
     ]
 }
 
@@ -33,6 +35,10 @@ pub struct MemoryViews {
     pub surplus_payments: MemoryViewStore<SurplusOfStream>,
     /// Points, by order id.
     pub points: MemoryViewStore<PointsOfOrder>,
+    /// Stock, by SKU.
+    pub stock: MemoryViewStore<StockRow>,
+    /// Coupons, by their numbers.
+    pub coupons: MemoryViewStore<CouponRow>,
 }
 
 impl MemoryViews {
@@ -44,6 +50,8 @@ impl MemoryViews {
             follower::<SurplusPayments, _>(self.surplus_payments.clone(), log),
             follower::<CourseSelections, _>(self.course_selections.clone(), log),
             follower::<Points, _>(self.points.clone(), log),
+            follower::<Stocks, _>(self.stock.clone(), log),
+            follower::<Coupons, _>(self.coupons.clone(), log),
         ]
     }
 }

@@ -20,8 +20,10 @@ use uuid::Uuid;
 
 use crate::Projector;
 
+mod held;
 mod refunds;
 
+pub(crate) use held::*;
 pub(crate) use refunds::*;
 
 /// A time that all tests count from.
@@ -316,7 +318,7 @@ impl Story {
         self.paid_course(2).await;
         self.order(order_id(4), [created(order_id(4), "goods", "4").into(), key_recorded().into()]).await;
         self.order(order_id(4), [issued(order_id(4), 1).into()]).await;
-        self.append("stock-1", [("StockReserved".to_owned(), 1, "{}".to_owned())]).await;
+        self.stock("sku-1", stock_received(5)).await;
         self.order(order_id(5), [created(order_id(5), "exam_fee", "e-5").into()]).await;
         self.order(order_id(4), [failed(order_id(4), 1).into()]).await;
         for event in [issued(order_id(4), 2), prepared(order_id(4), 2), issued(order_id(5), 1), record_opened(order_id(5), 1)] {
@@ -332,5 +334,6 @@ impl Story {
         let confirmed = PayRecordEvent::from(confirmed(order_id(5), 1, "exam_fee", "e-5"));
         self.order(order_id(5), [revived(order_id(5), 1).into(), confirmed.into(), paid(order_id(5), 1).into()]).await;
         self.refunds().await;
+        self.stock_and_coupons().await;
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{CourseSelections, Orders, PayRecords, Points, Projector, SurplusPayments};
+use crate::{Coupons, CourseSelections, Orders, PayRecords, Points, Projector, Stocks, SurplusPayments};
 
 /// A view by the name that the command line has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +20,32 @@ pub enum View {
     CourseTable,
     /// Points.
     Points,
+    /// Stock.
+    Stock,
+    /// Coupons.
+    Coupons,
 }
 
 /// There is no view of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no view {0}; there are orders, pay_records, refunds, surplus_payments, course_selections, course_table and points")]
+#[error(
+    "there is no view {0}; there are orders, pay_records, refunds, surplus_payments, course_selections, course_table, points, stock and coupons"
+)]
 pub struct UnknownView(String);
 
 impl View {
     /// Every view.
-    pub const ALL: [Self; 7] =
-        [Self::Orders, Self::PayRecords, Self::Refunds, Self::SurplusPayments, Self::CourseSelections, Self::CourseTable, Self::Points];
+    pub const ALL: [Self; 9] = [
+        Self::Orders,
+        Self::PayRecords,
+        Self::Refunds,
+        Self::SurplusPayments,
+        Self::CourseSelections,
+        Self::CourseTable,
+        Self::Points,
+        Self::Stock,
+        Self::Coupons,
+    ];
 
     /// Its name, for instance `pay_records`.
     pub fn as_str(self) -> &'static str {
@@ -42,6 +57,8 @@ impl View {
             Self::CourseSelections => "course_selections",
             Self::CourseTable => "course_table",
             Self::Points => "points",
+            Self::Stock => "stock",
+            Self::Coupons => "coupons",
         }
     }
 
@@ -53,6 +70,8 @@ impl View {
             Self::SurplusPayments => SurplusPayments::NAME,
             Self::CourseSelections | Self::CourseTable => CourseSelections::NAME,
             Self::Points => Points::NAME,
+            Self::Stock => Stocks::NAME,
+            Self::Coupons => Coupons::NAME,
         }
     }
 }

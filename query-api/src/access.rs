@@ -50,6 +50,10 @@ impl Scope {
 #[derive(Clone, Debug)]
 pub(crate) struct Buyer(pub(crate) String);
 
+/// Somebody with a role, whichever it is. As an extractor: 401 without a good token, 403 without a role.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnyRole;
+
 /// An operator or an auditor: who sees what is nobody's. As an extractor: 401 without a good token, 403 without either role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Overseer;
@@ -81,6 +85,19 @@ where
         let identity = identity(parts, state).await?;
         identity.require(Role::Buyer)?;
         Ok(Self(identity.subject))
+    }
+}
+
+impl<S> FromRequestParts<S> for AnyRole
+where
+    S: Send + Sync,
+    Arc<TokenVerifier>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let identity = identity(parts, state).await?;
+        if identity.roles.is_empty() { Err(Problem::new(Code::Forbidden)) } else { Ok(Self) }
     }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod after;
 mod audit;
+mod coupons;
 mod course_selections;
 mod etag;
 mod failure;
@@ -20,6 +21,7 @@ mod progress;
 mod refunds;
 mod routes;
 mod state;
+mod stock;
 mod surplus_payments;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 mod audit;
 mod checkout;
+mod coupons;
 mod example;
 mod operation;
 mod operations;
@@ -59,6 +60,7 @@ pub fn openapi() -> Value {
         refunds::group(),
         surplus_payments::group(),
         points::group(),
+        coupons::group(),
         stock::group(),
         checkout::group(),
         shop::group(),

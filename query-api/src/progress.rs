@@ -29,6 +29,10 @@ pub enum Follower {
     SurplusPayments,
     /// Fills `point_entry_view`.
     Points,
+    /// Fills `stock_view`.
+    Stock,
+    /// Fills `coupon_view`.
+    Coupons,
 }
 
 impl Follower {
@@ -40,6 +44,8 @@ impl Follower {
             Self::CourseSelections => "course_selections",
             Self::SurplusPayments => "surplus_payments",
             Self::Points => "points",
+            Self::Stock => "stock",
+            Self::Coupons => "coupons",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The routes over tables that were filled by hand: what is shown to whom, and every refusal.
 
 mod audit;
+mod coupons;
 mod course_selections;
 mod description;
 mod log;
@@ -13,5 +14,6 @@ mod refunds;
 mod rows;
 mod schema;
 mod stage;
+mod stock;
 mod surplus_payments;
 mod watch;

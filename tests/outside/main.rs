@@ -7,6 +7,7 @@
 mod access;
 mod bad_input;
 mod configuration;
+mod coupons;
 mod dark;
 mod documents;
 mod forgeries;

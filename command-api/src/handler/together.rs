@@ -8,7 +8,7 @@ use event_store::{AppendError, NewEvent, ReadError, StreamId};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
-use super::{Context, ExecuteError, Executed, Handler, MAX_TRIES};
+use super::{Context, EventIds, ExecuteError, Executed, Handler, MAX_TRIES};
 use crate::streams::Aggregate;
 
 /// The most commands that are decided for one append.
@@ -135,7 +135,8 @@ impl<A: Aggregate> Handler<A> {
                 // A refusal is decided on what stands at the head; an append proves that it was the head.
                 continue;
             } else {
-                match self.append_events(stream_id, &standing, new_events, state).await? {
+                let is_derived = batch.iter().all(|waiting| matches!(waiting.context.event_ids, EventIds::Derived { .. }));
+                match self.append_events(stream_id, &standing, new_events, state, is_derived).await? {
                     Some(after) => after,
                     None => continue,
                 }

@@ -1,7 +1,7 @@
 //! What is made of a notification: the same whether it has just come or an operator has it judged once more.
 
 use chrono::{DateTime, Utc};
-use domain::pay_record::{CaptureSource, ClosingProof, PayRecord};
+use domain::pay_record::{CaptureSource, ClosingProof, KnownCapture, PayRecord};
 use domain::unknown_capture::{UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
 use domain::{Decider, Money, PayNo};
 use gateway::{Capture, News, Notification, NotificationRefusal, TradeState};
@@ -50,13 +50,23 @@ impl Commands {
         let Some(record) = standing.state.pay_record(pay_no) else {
             return self.unknown_number(judged).await;
         };
-        let expected = record.issued.as_ref().map(|issued| issued.amount);
+        let known = record.captures.iter().find(|capture| capture.trade_no == notification.trade_no).map(|capture| capture.amount);
+        // What goes back is of what was taken, whatever was asked for.
+        let taken = known.filter(|_| matches!(notification.news, News::Refunded { .. }));
+        let expected = taken.or(record.issued.as_ref().map(|issued| issued.amount));
         match notification.judge(expected) {
             // A genuine repeat of what is on the log, whatever its amount: there is nothing left to do.
             _ if is_known(record, notification) => Ok(NoticeVerdict::Recorded),
-            Err(refusal @ NotificationRefusal::AmountMismatch) => {
-                self.believe_only_a_query(judged, pay_no, NoticeVerdict::Refused(refusal)).await
-            }
+            Err(refusal @ NotificationRefusal::AmountMismatch) => match notification.news {
+                // Of a payment that was never told of, over another sum than was asked for.
+                News::Refunded { total, .. } if known.is_none() && !notification.query_first => {
+                    if !self.finds_payment(judged, pay_no).await? {
+                        return Ok(NoticeVerdict::Refused(refusal));
+                    }
+                    self.take_refunds(context, pay_no, notification, total).await
+                }
+                _ => self.believe_only_a_query(judged, pay_no, NoticeVerdict::Refused(refusal)).await,
+            },
             Err(refusal) => Ok(NoticeVerdict::Refused(refusal)),
             Ok(_) if notification.query_first => self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await,
             Ok(News::Paid { paid_at, is_final }) => {
@@ -70,15 +80,12 @@ impl Commands {
                 Ok(NoticeVerdict::Recorded)
             }
             Ok(News::Refunded { total, .. }) => {
-                let total = *total;
-                if !record.knows_capture(&notification.trade_no) {
-                    // The payment itself was never told of: the channel is asked for it first.
-                    let asked = self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await?;
-                    if asked != NoticeVerdict::SettledByQuery {
-                        return Ok(asked);
-                    }
+                // A payment that was never told of is asked for first.
+                let is_known = known.is_some() || self.finds_payment(judged, pay_no).await?;
+                if !is_known {
+                    return Ok(NoticeVerdict::Unconfirmed);
                 }
-                self.take_refunds(context, pay_no, notification, total).await
+                self.take_refunds(context, pay_no, notification, *total).await
             }
             Ok(News::Unclear) => self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await,
         }
@@ -100,6 +107,16 @@ impl Commands {
         }
     }
 
+    /// Asks the channel for the payment that a notification of its refund is about; whether the log then has it, over the sum
+    /// that the notification names.
+    async fn finds_payment(&self, judged: &Judged<'_>, pay_no: PayNo) -> Result<bool, CommandFailure> {
+        self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await?;
+        let standing = self.orders.load(&streams::order(pay_no.order_id())).await?;
+        let is_it =
+            |capture: &KnownCapture| capture.trade_no == judged.notification.trade_no && capture.amount == judged.notification.amount;
+        Ok(standing.state.pay_record(pay_no).is_some_and(|record| record.captures.iter().any(is_it)))
+    }
+
     /// Asks the channel instead of believing the notification, and records its answer. The notification is kept before:
     /// the channel may take longer than whoever delivered it waits.
     async fn believe_only_a_query(
@@ -111,7 +128,11 @@ impl Commands {
         self.keep_meanwhile(judged, ASKING).await?;
         match self.settle_by_query(judged.context, pay_no).await {
             // Only where the channel's own answer is about the same money is the notification done with.
-            Ok(TradeState::Paid(capture)) if capture.trade_no == judged.notification.trade_no => Ok(NoticeVerdict::SettledByQuery),
+            // A query does not tell what of it went back, unless all of it did.
+            Ok(TradeState::Paid(capture)) if capture.trade_no == judged.notification.trade_no => {
+                let is_told = !matches!(judged.notification.news, News::Refunded { .. });
+                Ok(if is_told { NoticeVerdict::SettledByQuery } else { otherwise })
+            }
             Ok(TradeState::ClosedUnpaid | TradeState::ClosedRefunded(_)) => Ok(NoticeVerdict::SettledByQuery),
             Ok(_) | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => Ok(otherwise),
             Err(failure) => Err(failure),

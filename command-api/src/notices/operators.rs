@@ -100,21 +100,20 @@ impl Commands {
             return Err(NoticeFailure::Ended);
         }
         let judged = self.judged_now(&act.context, desk, &notice).await?;
-        let (done, position, replayed) = match done {
-            Some((done, position)) => (done, position, true),
-            None => {
-                let done = NoticeRejudged {
-                    notice_id: notice_id.to_string(),
-                    wallet: notice.wallet,
-                    out_trade_no: judged.out_trade_no.clone().or(notice.out_trade_no),
-                    verdict_before: notice.verdict,
-                    verdict: judged.verdict.clone(),
-                    is_open: judged.state == NoticeState::Open,
-                    reason: reason.to_owned(),
-                    command_key: act.key.clone(),
-                };
-                (done.clone(), self.operated(&act, done.into()).await?.position, false)
-            }
+        let (done, position, replayed) = if let Some((done, position)) = done {
+            (done, position, true)
+        } else {
+            let done = NoticeRejudged {
+                notice_id: notice_id.to_string(),
+                wallet: notice.wallet,
+                out_trade_no: judged.out_trade_no.clone().or(notice.out_trade_no),
+                verdict_before: notice.verdict,
+                verdict: judged.verdict.clone(),
+                is_open: judged.state == NoticeState::Open,
+                reason: reason.to_owned(),
+                command_key: act.key.clone(),
+            };
+            (done.clone(), self.operated(&act, done.into()).await?.position, false)
         };
         desk.judged(notice_id, &judged, &act.of(NoticeAction::Rejudged)).await?;
         tracing::info!(notice.id = notice_id, notice.verdict = %judged.verdict, "a notification was judged once more");

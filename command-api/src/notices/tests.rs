@@ -134,6 +134,47 @@ async fn what_went_back_on_the_channels_side_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn what_went_back_of_another_amount_is_judged_by_what_was_taken() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    world.channel.queries(Ok(paid("trade-1", COURSE_PRICE + 1)));
+    notified(&world, notification(pay_no, "trade-1", COURSE_PRICE + 1)).await;
+    // The channel does not make it for us; somebody has made a part of it by hand.
+    world.channel.refunds(Ok(gateway::RefundState::NeedsOperator { code: "ACQ.SELLER_BALANCE_NOT_ENOUGH".to_owned() }));
+    let refund_no = world.load(pay_no.order_id()).await.refunds[0].refund_no;
+    world.commands.drive_refund(&Context::of_channel(ALIPAY, CORRELATION), refund_no).await.unwrap();
+    let went_back = Notification { amount: Money::new(COURSE_PRICE + 1, domain::Currency::Cny).unwrap(), ..with_news(pay_no, refunded()) };
+    assert_eq!(notified(&world, went_back).await, (NoticeVerdict::Recorded, "success"));
+    assert_eq!(world.all("RefundObserved").await[0]["amount"], 100);
+}
+
+#[tokio::test]
+async fn a_refund_that_only_a_doubtful_notification_tells_of_is_not_acknowledged_by_a_query_that_says_paid() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    notified(&world, notification(pay_no, "trade-1", COURSE_PRICE)).await;
+    world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
+    let doubtful = Notification { query_first: true, ..with_news(pay_no, refunded()) };
+    assert_eq!(notified(&world, doubtful).await, (NoticeVerdict::Unconfirmed, "fail"));
+    assert_eq!(world.all("RefundObserved").await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_refund_of_a_payment_that_was_never_told_of_is_recorded_with_it() {
+    for price in [COURSE_PRICE, COURSE_PRICE + 1] {
+        let world = World::new().await;
+        let pay_no = world.pending().await;
+        world.channel.queries(Ok(paid("trade-1", price)));
+        let amount = Money::new(price, domain::Currency::Cny).unwrap();
+        let whole = News::Refunded { total: amount, whole: true, refund_no: None };
+        let (verdict, answer) = notified(&world, Notification { amount, ..with_news(pay_no, whole) }).await;
+        assert_eq!((verdict, answer), (NoticeVerdict::Recorded, "success"), "{price}");
+        let order = world.load(pay_no.order_id()).await;
+        assert_eq!(order.refunded_of(pay_no, "trade-1"), price);
+    }
+}
+
+#[tokio::test]
 async fn a_refund_of_ours_that_the_channel_tells_of_is_asked_about_and_not_counted_twice() {
     let world = World::new().await;
     let pay_no = world.pending().await;

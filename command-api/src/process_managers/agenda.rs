@@ -165,7 +165,8 @@ impl Plan {
                 self.ask(self.asked.touched_at, self.asked.is_touched, &grace_over, Task::Close(issued.pay_no));
             }
             PayRecordStatus::Closed if record.closed_proof == Some(ClosedProof::Unproven) => {
-                let waited = until.unwrap_or(issued.issued_at) + Order::UNPROVEN_AFTER;
+                // After a long down-time it was closed long after the wait was over.
+                let waited = (until.unwrap_or(issued.issued_at) + Order::UNPROVEN_AFTER).max(self.asked.touched_at);
                 for after in ASK_UNPROVEN_AFTER {
                     let at = waited + after;
                     if self.is_due(at) {

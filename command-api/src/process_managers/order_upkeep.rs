@@ -127,9 +127,8 @@ impl OrderUpkeep {
         let mut next_at = next_at;
         let mut has_asked = false;
         for task in tasks {
-            has_asked |= asks_a_channel(task);
             match self.perform(task, due, standing.last_event_id).await {
-                Ok(()) => {}
+                Ok(()) => has_asked |= asks_a_channel(task),
                 // Nobody knows; the ladder asks again.
                 Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. } | CommandFailure::ChannelNotConfigured) => {
                     tracing::warn!(order.id = %due.order_id, task = ?task, "the channel does not say; it will be asked again");

@@ -102,6 +102,11 @@ impl ScriptedChannel {
         self.queries.lock().unwrap().push_back(answer);
     }
 
+    /// What was told of queries is over: they are answered as by a channel that works.
+    pub(crate) fn answers_again(&self) {
+        self.queries.lock().unwrap().clear();
+    }
+
     /// The next close ends so.
     pub(crate) fn closes(&self, answer: Result<Closed, GatewayError>) {
         self.closes.lock().unwrap().push_back(answer);

@@ -207,7 +207,11 @@ fn settle(
     now: DateTime<Utc>,
 ) -> Result<Vec<OrderEvent>, OrderRejection> {
     let refund = order.refund(refund_no).ok_or(OrderRejection::UnknownRefund)?;
+    let (_, capture) = capture_of(order, refund.pay_no, &refund.trade_no)?;
+    let back = order.refunded_of(refund.pay_no, &refund.trade_no).saturating_add(refund.amount.amount_minor());
     match refund.status {
+        // So much cannot have gone back another way: what was seen at the channel is this one. Asking again ends it.
+        RefundStatus::NeedsOperator if back > capture.amount.amount_minor() => Err(OrderRejection::RefundExceedsPaid),
         RefundStatus::NeedsOperator => Ok(vec![
             RefundSettled { refund_no, order_id: created.draft.order_id, pay_no: refund.pay_no, reason }.into(),
             succeeded(order, created, refund, now)?,

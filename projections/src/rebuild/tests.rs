@@ -46,7 +46,7 @@ async fn a_rebuilt_view_has_equal_content_and_can_be_rebuilt_again() {
         follow(&views, &story).await;
         let before = checksums(&views).await;
         for round in 1..=3 {
-            for view in [View::Orders, View::Refunds, View::SurplusPayments, View::CourseTable, View::Points] {
+            for view in [View::Orders, View::Refunds, View::SurplusPayments, View::CourseTable, View::Points, View::Stock, View::Coupons] {
                 rebuilt(view, &views, &story).await.unwrap();
             }
             assert_eq!(checksums(&views).await, before, "{:?}, round {round}", views.backend());
@@ -92,7 +92,9 @@ async fn a_running_follower_notices_the_rebuild_and_goes_on_behind_it() {
         for follower in &followers {
             while !follower.run_once().await.unwrap().caught_up {}
         }
-        for view in [View::Orders, View::PayRecords, View::SurplusPayments, View::CourseSelections, View::Points] {
+        for view in
+            [View::Orders, View::PayRecords, View::SurplusPayments, View::CourseSelections, View::Points, View::Stock, View::Coupons]
+        {
             rebuilt(view, &views, &story).await.unwrap();
         }
         story.paid_course(number).await;

@@ -9,7 +9,7 @@ use event_store::RecordedEvent;
 
 use super::*;
 use crate::testing::*;
-use crate::{CourseSelections, MIGRATIONS, Orders, PayRecords, Points, Projector, SurplusPayments};
+use crate::{Coupons, CourseSelections, MIGRATIONS, Orders, PayRecords, Points, Projector, Stocks, SurplusPayments};
 
 async fn migrated(place: &TestDatabase) -> Database {
     let views = place.open(Area::Views).await.unwrap();
@@ -104,6 +104,19 @@ fn point_story() -> Vec<RecordedEvent> {
     stream("order-1", [order_event(payment), order_event(refund_succeeded(order_id(1), 1, 9900, true))])
 }
 
+fn stock_story() -> Vec<RecordedEvent> {
+    let order = order_id(1);
+    let events = [stock_event(stock_received(5)), stock_event(stock_reserved(order, 2)), stock_event(stock_sold(order, 2))];
+    stream("stock-sku-1", events)
+}
+
+fn coupon_story() -> Vec<RecordedEvent> {
+    let (first, later) = (order_id(1), order_id(2));
+    let events =
+        [coupon_event(coupon_granted(first)), coupon_event(coupon_reserved(first, later)), coupon_event(coupon_released(first, later))];
+    stream(&format!("coupon-{}", coupon_id(first)), events)
+}
+
 /// The suite over every view; `store` makes a view's empty store.
 macro_rules! suite {
     ($store:expr) => {{
@@ -118,6 +131,10 @@ macro_rules! suite {
         keeps_its_promises::<SurplusPayments>(&store, &format!("order-{}", order_id(1)), &surplus_story(), 2).await;
         let store = $store(|views| SqlViewStore::<Points>::new(views));
         keeps_its_promises::<Points>(&store, &order_id(1).to_string(), &point_story(), 1).await;
+        let store = $store(|views| SqlViewStore::<Stocks>::new(views));
+        keeps_its_promises::<Stocks>(&store, "sku-1", &stock_story(), 2).await;
+        let store = $store(|views| SqlViewStore::<Coupons>::new(views));
+        keeps_its_promises::<Coupons>(&store, coupon_id(order_id(1)).as_str(), &coupon_story(), 2).await;
     }};
 }
 

@@ -6,7 +6,8 @@ use super::operation::Operation;
 use super::schema::{self, list, named};
 
 /// Every view by its name.
-const VIEWS: [&str; 7] = ["orders", "pay_records", "refunds", "surplus_payments", "course_selections", "course_table", "points"];
+const VIEWS: [&str; 9] =
+    ["orders", "pay_records", "refunds", "surplus_payments", "course_selections", "course_table", "points", "stock", "coupons"];
 
 /// What monitors and developers ask.
 pub(super) fn group() -> Group {

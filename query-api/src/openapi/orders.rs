@@ -3,6 +3,7 @@ use chassis::problem::Code;
 use serde_json::{Value, json};
 
 use super::Group;
+use super::coupons::coupon_id;
 use super::operation::Operation;
 use super::schema::{self, list, named, or_null};
 
@@ -51,14 +52,17 @@ fn create() -> Operation {
     Operation::post("/api/v1/orders", "createOrder", "Make an order")
         .about(
             "Buyers order a course selection or a product, at the catalogue's prices; other business systems name buyer, lines and \
-             prices. The same business again answers its order, unless that ended unpaid: then there is a new one.",
+             prices. The same business again answers its order, unless that ended unpaid: then there is a new one. What a product \
+             has in stock is held while its order can be paid; `insufficient_stock` and `buyer_limit_exceeded` name the `sku_id` with \
+             what is `available` or the `limit`, and nothing is held then. A coupon that cannot be set against the order is 422 with \
+             `not_usable` at `coupon_id`.",
         )
         .roles(&[Role::Buyer, Role::Service])
         .command()
         .body("OrderRequest")
         .done(201, "The new order.", "OrderCreated")
         .done(200, "The order that the same business has already.", "OrderCreated")
-        .problems(&[Code::NotFound, Code::BusinessIdConflict, Code::SelectionRequired])
+        .problems(&[Code::NotFound, Code::BusinessIdConflict, Code::SelectionRequired, Code::InsufficientStock, Code::BuyerLimitExceeded])
 }
 
 fn watch() -> Operation {
@@ -147,9 +151,10 @@ fn from_product() -> Value {
             ("product_id", schema::text("The product", "book-rust")),
             ("sku_id", or_null(schema::text("Which variant, where it has any", "book-rust-paper"), None)),
             ("quantity", schema::count("How many", 1, 9_999, 1)),
+            ("coupon_id", or_null(coupon_id("A usable coupon of the caller that is to be set against it"), None)),
             ("client", client()),
         ],
-        &["sku_id", "client"],
+        &["sku_id", "coupon_id", "client"],
     )
 }
 

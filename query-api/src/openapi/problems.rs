@@ -63,6 +63,8 @@ fn response(codes: &[Code]) -> Value {
 fn example(code: Code) -> Value {
     let problem = match code {
         Code::Invalid => Problem::invalid("limit", field::OUT_OF_RANGE, "must be 1 to 200"),
+        Code::InsufficientStock => Problem::new(code).with("sku_id", "book-rust-paper").with("available", 2),
+        Code::BuyerLimitExceeded => Problem::new(code).with("sku_id", "book-rust-paper").with("limit", 2),
         code => Problem::new(code),
     };
     serde_json::from_str(&problem.to_json(Language::En)).unwrap_or_default()

@@ -63,6 +63,8 @@ fn product() -> Value {
     let null = || Some(Value::Null);
     let mut skus = list("Its variants", &named("Sku"));
     skus["examples"] = json!([[]]);
+    let limit = "How many of each variant one buyer may hold and have bought; null without a limit";
+    let hold = "For how many seconds an order of it can be paid, and so its stock is held; null for as long as any order";
     schema::answer(
         "A product",
         &[
@@ -78,6 +80,8 @@ fn product() -> Value {
             ("valid_days", or_null(schema::count("For how many days a course may be used; null without an end", 1, 36_500, 365), None)),
             ("starts_at", or_null(schema::time("When a course begins; null where it may be used at once", ""), null())),
             ("on_sale", json!({ "type": "boolean", "description": "Whether it may be bought now", "examples": [true] })),
+            ("buyer_limit", or_null(schema::count(limit, 1, i64::from(u32::MAX), 2), null())),
+            ("hold_s", or_null(schema::count(hold, 180, 86_400, 600), null())),
             ("skus", skus),
         ],
         &[],

@@ -149,6 +149,8 @@ fn every_route_is_described() {
         "get /api/v1/surplus-payments",
         "post /api/v1/surplus-payments/{id}/resolve",
         "get /api/v1/points",
+        "get /api/v1/coupons",
+        "get /api/v1/stock/{sku_id}",
         "post /api/v1/pay-records/{pay_no}/sync",
         "get /api/v1/pay-records/{pay_no}",
         "get /api/v1/pay-records/{pay_no}/qr",
@@ -181,13 +183,27 @@ fn every_route_is_described() {
     assert_eq!(described, expected.into_iter().map(str::to_owned).collect());
 }
 
+/// What a refusal names beside its code.
+#[test]
+fn a_refusal_for_want_of_stock_names_the_sku_and_how_much_there_is() {
+    let answers = &DOCUMENT["paths"]["/api/v1/orders"]["post"]["responses"]["409"]["content"]["application/problem+json"]["examples"];
+    for (code, member) in [("insufficient_stock", "available"), ("buyer_limit_exceeded", "limit")] {
+        let example = &answers[code]["value"];
+        assert!(example["sku_id"].is_string() && example[member].is_u64(), "{example}");
+    }
+    let adjustment = &DOCUMENT["paths"]["/api/v1/stock/{sku_id}/adjustments"]["post"]["responses"]["409"]["content"];
+    assert!(adjustment["application/problem+json"]["examples"]["insufficient_stock"].is_object());
+}
+
 /// Every route of the read side is reached under the path that the description has for it.
 #[tokio::test]
 async fn the_queries_are_where_they_are_described() {
     let stage = Stage::new().await;
     let queries = operations().into_iter().filter(|(name, _)| {
         let path = name.strip_prefix("get /api/v1/").unwrap_or_default();
-        ["orders", "pay-records", "refunds", "surplus-payments", "points", "course-", "audit"].iter().any(|begin| path.starts_with(begin))
+        ["orders", "pay-records", "refunds", "surplus-payments", "points", "coupons", "stock", "course-", "audit"]
+            .iter()
+            .any(|begin| path.starts_with(begin))
     });
     let mut tried = 0;
     for (name, operation) in queries {
@@ -199,5 +215,5 @@ async fn the_queries_are_where_they_are_described() {
         stage.as_nobody().get(&path).await.assert_problem(401, "unauthenticated");
         tried += 1;
     }
-    assert_eq!(tried, 13);
+    assert_eq!(tried, 15);
 }

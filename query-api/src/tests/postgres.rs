@@ -4,7 +4,7 @@ use chassis::identity::Role;
 use chrono::TimeDelta;
 use database::testing::TestDatabase;
 
-use super::rows::{CODE, ORDER, OrderSeed, PAY_NO, REFUND, RefundSeed, SELECTION, SURPLUS, SurplusSeed};
+use super::rows::{CODE, COUPON, CouponSeed, ORDER, OrderSeed, PAY_NO, REFUND, RefundSeed, SELECTION, SKU, SURPLUS, SurplusSeed};
 use super::stage::{Stage, start};
 use super::watch::Watch;
 
@@ -49,6 +49,14 @@ async fn every_query_answers_on_postgres_as_it_does_on_sqlite() {
     let points = alice.read("/api/v1/points?limit=1").await;
     assert_eq!((&points["balance"], &points["entries"][0]["cause"]), (&0.into(), &"refund".into()));
     assert_eq!(stage.as_buyer("bob").read("/api/v1/points").await["balance"], 0);
+    stage.stock(5, 2, 1, 3).await;
+    assert_eq!(alice.read(&format!("/api/v1/stock/{SKU}")).await["available"], 3);
+    for (coupon_id, status) in [(COUPON, "usable"), ("C331284905322184705", "used")] {
+        stage.coupon(CouponSeed { coupon_id, status, ..CouponSeed::default() }).await;
+    }
+    let first = alice.read("/api/v1/coupons?limit=1").await;
+    let second = alice.read(&format!("/api/v1/coupons?cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    assert_eq!((&first["items"][0]["status"], &second["items"][0]["coupon_id"]), (&"used".into(), &COUPON.into()));
     let first = alice.read("/api/v1/course-table?limit=1").await;
     let second = alice.read(&format!("/api/v1/course-table?limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await;
     assert_eq!(

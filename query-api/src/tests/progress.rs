@@ -4,7 +4,7 @@ use chassis::identity::Role;
 use event_store::Position;
 use futures_util::future::join_all;
 
-use super::rows::{ORDER, OrderSeed, PAY_NO, REFUND, RefundSeed, SELECTION};
+use super::rows::{ORDER, OrderSeed, PAY_NO, REFUND, RefundSeed, SELECTION, SKU};
 use super::stage::Stage;
 use crate::{Behind, Follower};
 
@@ -99,6 +99,7 @@ async fn every_query_waits_for_the_views_that_it_reads_and_for_no_other() {
     stage.pay_record(PAY_NO, ORDER, None, Some("https://qr.example/a")).await;
     stage.selection(SELECTION, None).await;
     stage.refund(RefundSeed::default()).await;
+    stage.stock(5, 0, 0, 0).await;
     for (path, followers) in [
         ("/api/v1/orders".to_owned(), &["orders"][..]),
         (format!("/api/v1/orders/{ORDER}"), &["orders", "pay_records"]),
@@ -110,6 +111,8 @@ async fn every_query_waits_for_the_views_that_it_reads_and_for_no_other() {
         (format!("/api/v1/refunds/{REFUND}"), &["pay_records"]),
         ("/api/v1/points".to_owned(), &["points"]),
         ("/api/v1/surplus-payments".to_owned(), &["surplus_payments"]),
+        ("/api/v1/coupons".to_owned(), &["coupons"]),
+        (format!("/api/v1/stock/{SKU}"), &["stock"]),
     ] {
         stage.all_at(0).await;
         // What was seen is remembered, so each route gets a state that has seen nothing.

@@ -65,6 +65,23 @@ pub(super) struct SurplusSeed {
     pub(super) received_at: DateTime<Utc>,
 }
 
+/// A coupon of Alice's.
+#[derive(Clone)]
+pub(super) struct CouponSeed {
+    pub(super) coupon_id: &'static str,
+    pub(super) status: &'static str,
+    pub(super) granted_at: DateTime<Utc>,
+}
+
+pub(super) const COUPON: &str = "C331284905322184704";
+pub(super) const SKU: &str = "goods-mug-white";
+
+impl Default for CouponSeed {
+    fn default() -> Self {
+        Self { coupon_id: COUPON, status: "usable", granted_at: start() }
+    }
+}
+
 pub(super) const SURPLUS: &str = "33128490532218470401-T1";
 
 impl Default for SurplusSeed {
@@ -110,6 +127,23 @@ impl Stage {
              values ($1, $2, $3, $4, $5, $6, 5)";
         let cause = if points < 0 { "refund" } else { "payment" };
         let values = values![format!("{order_id}-{cause}"), order_id, buyer_id, cause, points, entered_at];
+        self.views.execute(sql, values).await.unwrap();
+    }
+
+    /// A SKU of which so many are in the house, held and sold.
+    pub(super) async fn stock(&self, on_hand: i64, reserved: i64, sold: i64, revision: i64) {
+        let sql = "insert into stock_view (sku_id, on_hand, reserved, sold, revision, position) values ($1, $2, $3, $4, $5, 5) \
+             on conflict (sku_id) do update set on_hand = $2, reserved = $3, sold = $4, revision = $5";
+        self.views.execute(sql, values![SKU, on_hand, reserved, sold, revision]).await.unwrap();
+    }
+
+    /// It can be used for 90 days.
+    pub(super) async fn coupon(&self, seed: CouponSeed) {
+        let sql = "insert into coupon_view (coupon_id, buyer_id, order_id, discount_amount, least_amount, currency, status, used_by, \
+             granted_at, expires_at, revision, position) values ($1, 'alice', $2, 500, 2000, 'CNY', $3, $4, $5, $6, 1, 5)";
+        let used_by = matches!(seed.status, "reserved" | "used").then(|| ORDER.to_owned());
+        let expires_at = seed.granted_at + TimeDelta::days(90);
+        let values = values![seed.coupon_id, ORDER, seed.status, used_by, seed.granted_at, expires_at];
         self.views.execute(sql, values).await.unwrap();
     }
 
@@ -187,7 +221,7 @@ impl Stage {
 
     /// All followers have come so far.
     pub(super) async fn all_at(&self, position: i64) {
-        for follower in ["orders", "pay_records", "course_selections", "surplus_payments", "points"] {
+        for follower in ["orders", "pay_records", "course_selections", "surplus_payments", "points", "stock", "coupons"] {
             self.follower_at(follower, position).await;
         }
     }

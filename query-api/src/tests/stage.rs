@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use super::log::TestLog;
 use crate::{QueryPorts, QueryState, routes};
 
-const VIEWS: [Migration; 2] = [
+const VIEWS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "views",
@@ -32,6 +32,12 @@ const VIEWS: [Migration; 2] = [
         name: "refunds",
         sqlite: include_str!("../../../migrations/views/sqlite/0003_refunds.sql"),
         postgres: include_str!("../../../migrations/views/postgres/0003_refunds.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "stock_and_coupons",
+        sqlite: include_str!("../../../migrations/views/sqlite/0005_stock_and_coupons.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0005_stock_and_coupons.sql"),
     },
 ];
 

@@ -15,10 +15,10 @@ use crate::wishes::{Answer, Told, Wish};
 
 /// Whether a key that was bound to its own order, and then to another that has just ended, may answer with both: two at once
 /// with one key do that.
-const TURNING_KEYS: bool = true;
+const TURNING_KEYS: bool = false;
 
-/// Whether a key whose attempt has just ended may make another: two at once with one key do that.
-const TURNING_ATTEMPTS: bool = true;
+/// Whether a key whose attempt has just ended, or begun to, may make another: two at once with one key do that.
+const TURNING_ATTEMPTS: bool = false;
 
 /// What whoever sent a key was answered first.
 #[derive(Debug)]
@@ -166,7 +166,8 @@ impl Promises {
         let pay_no = told.pay_no.to_string();
         check(status(&pay_no).is_some(), "a pay record that was answered is on the log", || pay_no.clone())?;
         // What the channel refused, or never gave a code for, may be tried again with the same key.
-        let is_over = |record: &RecordFacts| record.led_to_nothing() || (TURNING_ATTEMPTS && !record.is_live());
+        let is_over =
+            |record: &RecordFacts| record.led_to_nothing() || (TURNING_ATTEMPTS && !matches!(record.word, "preparing" | "pending"));
         self.same_for_key(wish, &pay_no, None, |earlier| status(earlier).is_some_and(is_over))
     }
 

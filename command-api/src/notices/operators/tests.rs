@@ -1,5 +1,5 @@
-use domain::order::OrderStatus;
-use domain::pay_record::PayRecordStatus;
+use domain::order::{Order, OrderCommand, OrderStatus};
+use domain::pay_record::{ClosingProof, PayRecordStatus};
 use domain::{Currency, Money as Amount};
 use gateway::Operation::{Query, QueryRefund, Refund};
 use gateway::{News, Notification, NotificationRefusal, RawNotification};
@@ -109,6 +109,59 @@ mod assigning {
         let surplus = world.all("SurplusPaymentReceived").await.remove(0);
         assert_eq!((surplus["amount"].as_i64(), surplus["reason"].as_str()), (Some(100), Some("amount_mismatch")));
         assert_eq!(world.load(pay_no.order_id()).await.status, OrderStatus::AwaitingPayment);
+    }
+
+    #[tokio::test]
+    async fn money_for_an_order_that_has_expired_is_late_and_revives_it_or_goes_back() {
+        let world = World::new().await;
+        let pay_no = world.pending().await;
+        let (_, notice_id) = unmatched(&world, COURSE_PRICE).await;
+        world.clock.advance(ORDER_LIFE);
+        let (now, context) = (world.commands.now(), Context::of_channel("alipay", CORRELATION));
+        let expire = |order: &Order| Order::decide(order, OrderCommand::Expire { now });
+        world.commands.orders.execute(&streams::order(pay_no.order_id()), &context, expire).await.unwrap();
+        world.commands.record_closed(&context, pay_no, ClosingProof::ChannelClosed).await.unwrap();
+        assert_eq!(world.load(pay_no.order_id()).await.status, OrderStatus::Expired);
+        world.channel.queries(Ok(paid("trade-9", COURSE_PRICE)));
+        assign(&world, notice_id, pay_no, None).await.unwrap();
+        assert_eq!((world.all("LatePaymentReceived").await.len(), world.all("PaymentConfirmed").await.len()), (1, 0));
+        world.commands.settle_late_payment(&context, pay_no.order_id(), pay_no).await.unwrap();
+        let order = world.load(pay_no.order_id()).await;
+        assert_eq!((order.status, order.refunds.len()), (OrderStatus::Paid, 0));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_who_assign_the_same_money_at_once_give_it_to_one_pay_record_once() {
+        let world = World::new().await;
+        let first = world.pending().await;
+        let other = {
+            let selected = world.select("bob", "course-rust").await;
+            let order = world.create(&buyer("bob"), of_selection(selected), None).await.unwrap().0.resource_id.parse().unwrap();
+            world.commands.create_pay_record(&buyer("bob"), order, domain::Channel::AlipayQr, None, None, CORRELATION).await.unwrap().pay_no
+        };
+        let (_, notice_id) = unmatched(&world, COURSE_PRICE).await;
+        for _ in 0..40 {
+            world.channel.queries(Ok(paid("trade-9", COURSE_PRICE)));
+        }
+        let processes = [world.commands.clone(), world.other_process()];
+        let acts = (0..40).map(|number| {
+            let (commands, pay_no) = (processes[number % 2].clone(), if number % 3 == 0 { other } else { first });
+            tokio::spawn(async move {
+                let done = commands.assign_notice(&olivia(), notice_id, pay_no, "hers", None, CORRELATION).await;
+                (pay_no, done.map(|done| done.state))
+            })
+        });
+        let mut given_to = std::collections::BTreeSet::new();
+        for act in acts.collect::<Vec<_>>() {
+            match act.await.unwrap() {
+                (pay_no, Ok(NoticeState::Settled)) => drop(given_to.insert(pay_no)),
+                (_, Err(NoticeFailure::Ended | NoticeFailure::Command(CommandFailure::Contended(_)))) => {}
+                (_, unexpected) => panic!("{unexpected:?}"),
+            }
+        }
+        assert_eq!(given_to.len(), 1);
+        assert_eq!((world.all("UnknownCaptureAssigned").await.len(), world.all("PaymentConfirmed").await.len()), (1, 1));
+        assert_eq!(world.all("SurplusPaymentReceived").await.len(), 0);
     }
 
     #[tokio::test]
@@ -437,7 +490,7 @@ async fn an_inbox_that_no_operator_works_on_has_no_notices() {
     struct Drawer;
     #[async_trait::async_trait]
     impl crate::NoticeInbox for Drawer {
-        async fn keep(&self, _: crate::KeptNotice) -> Result<(), database::DatabaseError> {
+        async fn keep(&self, _: KeptNotice) -> Result<(), database::DatabaseError> {
             Ok(())
         }
     }

@@ -191,10 +191,30 @@ async fn a_channel_that_is_silent_for_a_day_holds_the_order_no_longer_and_is_ask
     stage.asked();
     stage.wake_after(TimeDelta::minutes(10)).await;
     assert_eq!(stage.asked(), [Query]);
+    stage.world.channel.answers_again();
+    stage.wake_after(TimeDelta::hours(1)).await;
+    assert_eq!(stage.asked(), [Query], "who did not answer is asked again");
     stage.wake_after(TimeDelta::hours(24)).await;
     assert_eq!(stage.asked(), [Query]);
     stage.wake_after(TimeDelta::days(30)).await;
     assert_eq!(stage.asked(), []);
+}
+
+#[tokio::test]
+async fn an_attempt_that_ended_unproven_after_a_long_darkness_is_asked_about_all_the_same() {
+    let stage = Stage::new().await;
+    let pay_no = stage.world.pending().await;
+    for _ in 0..3 {
+        stage.world.channel.queries(Err(unknown(Query)));
+    }
+    stage.wake_after(TimeDelta::days(7)).await;
+    assert_eq!(stage.world.record(pay_no).await.closed_proof, Some(ClosedProof::Unproven));
+    stage.asked();
+    stage.world.channel.answers_again();
+    stage.world.channel.queries(Ok(paid("T1", COURSE_PRICE)));
+    stage.wake_after(TimeDelta::minutes(10)).await;
+    assert_eq!(stage.asked(), [Query]);
+    assert_eq!(stage.status(pay_no.order_id()).await, OrderStatus::Paid, "the late payment revived it");
 }
 
 #[tokio::test]

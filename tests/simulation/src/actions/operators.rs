@@ -10,7 +10,7 @@ use crate::wishes::{REASON, Wish};
 use crate::world::World;
 
 /// Whether requests of refunds carry keys. One that comes twice at once makes two refunds of one key.
-const KEYED_REFUNDS: bool = false;
+const KEYED_REFUNDS: bool = true;
 
 /// Whether money that came in another amount than was asked for is given back by hand too. A part of it that goes back so is
 /// acknowledged and not recorded.

@@ -8,7 +8,7 @@ use crate::ledger::{Stage, Standing};
 const TENS_OF_MINUTES: usize = 13;
 /// Whether asking is held to go on after an end without proof. Where that comes long after the life of the code, the moments
 /// to ask at are over by then.
-const UNPROVEN_IS_ASKED_ON: bool = false;
+const UNPROVEN_IS_ASKED_ON: bool = true;
 /// Beyond all that is ever looked at again.
 const FOR_EVER: TimeDelta = TimeDelta::days(36_500);
 

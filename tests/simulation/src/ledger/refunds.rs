@@ -6,7 +6,7 @@ use crate::ledger::Stage;
 
 /// Whether an operator may settle a refund whose money went back on the channel's website in other parts, so that more is said
 /// to have gone back than was taken.
-const SETTLED_BEYOND: bool = true;
+const SETTLED_BEYOND: bool = false;
 
 /// What the log says of a refund.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 mod questions;
 mod refunds;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chassis::clock::Clock;
@@ -32,8 +32,8 @@ struct State {
     on_their_way: Vec<PrecreateRequest>,
     /// When it was last asked about each of our numbers, whether it could answer or not.
     questions: BTreeMap<String, DateTime<Utc>>,
-    /// Our numbers that were ever sent to it for a code, and when first.
-    asked: BTreeMap<String, DateTime<Utc>>,
+    /// Our numbers that were ever sent to it for a code.
+    asked: BTreeSet<String>,
 }
 
 struct Trade {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use command_api::process_managers::{DueOrder, Looked, OrderTodo, TodoError, Touched};
-use command_api::{KeptNotice, NoticeInbox};
+use command_api::{KeptNotice, NoticeDesk, NoticeInbox};
 use database::DatabaseError;
 use domain::{OrderId, ProductId, SelectionId, SkuId};
 use event_store::Position;
@@ -84,6 +84,10 @@ impl NoticeInbox for SimulatedInbox {
         self.door.enter().await?;
         self.inner.keep(notice).await?;
         self.door.leave().await
+    }
+
+    fn desk(&self) -> Option<&dyn NoticeDesk> {
+        self.inner.desk()
     }
 }
 

@@ -1,12 +1,8 @@
 //! What it was asked, and when.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::Alipay;
-
-/// Two workers of the process manager that derive the same event, where nobody knows what became of the append of one, may
-/// both take themselves for its appender; they send the same content.
-const AT_ONCE: TimeDelta = TimeDelta::minutes(1);
 
 impl Alipay {
     /// Notes that it is asked about our number.
@@ -21,10 +17,8 @@ impl Alipay {
         self.state().questions.get(out_trade_no).copied()
     }
 
-    /// Notes that our number was sent for a code; whether for the first time, or by two at once.
+    /// Notes that our number was sent for a code; whether for the first time.
     pub(in crate::ports) fn is_first(&self, out_trade_no: &str) -> bool {
-        let mut state = self.state();
-        let now = state.now;
-        now - *state.asked.entry(out_trade_no.to_owned()).or_insert(now) < AT_ONCE
+        self.state().asked.insert(out_trade_no.to_owned())
     }
 }
