@@ -275,3 +275,6 @@ impl Commands {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

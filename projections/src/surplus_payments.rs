@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use database::Time;
 use domain::order::OrderStreamEvent;
 use domain::stored::StoredFormError;
-use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureReceived};
+use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureOutcome, UnknownCaptureStreamEvent};
 use event_store::RecordedEvent;
 
 use crate::projector::revision;
@@ -31,15 +31,35 @@ pub type SurplusOfStream = BTreeMap<String, SurplusRow>;
 pub enum SurplusFact {
     /// Of an order: that money came, that it was taken after all, or how far a refund has come.
     Order(OrderStreamEvent),
-    /// Of money that no pay record asked for.
-    Unmatched(UnknownCaptureReceived),
+    /// Of money that no pay record asked for: that it came, or what an operator made of it.
+    Unmatched(UnknownCaptureStreamEvent),
 }
 
 /// The view of money that was not owed.
 #[derive(Debug)]
 pub enum SurplusPayments {}
 
-const UNMATCHED: &str = "UnknownCaptureReceived";
+/// The stored events of money that no pay record asked for.
+const UNMATCHED: [&[(&str, u16)]; 2] = [UnknownCaptureEvent::STORED, UnknownCaptureOutcome::STORED];
+
+/// The events that the view wants of an order's stream.
+const OF_ORDERS: [&str; 11] = [
+    "SurplusPaymentReceived",
+    "LatePaymentReceived",
+    "PaymentConfirmed",
+    "RefundRequested",
+    "RefundAccepted",
+    "RefundSucceeded",
+    "RefundFailed",
+    "RefundNeedsOperator",
+    "RefundRetried",
+    "RefundObserved",
+    "SurplusResolved",
+];
+
+fn unmatched_events() -> impl Iterator<Item = &'static str> {
+    UNMATCHED.into_iter().flatten().map(|(name, _)| *name)
+}
 
 impl Projector for SurplusPayments {
     type Row = SurplusOfStream;
@@ -48,27 +68,13 @@ impl Projector for SurplusPayments {
     const NAME: &'static str = "surplus_payments";
 
     fn wanted() -> Vec<&'static str> {
-        vec![
-            UNMATCHED,
-            "SurplusPaymentReceived",
-            "LatePaymentReceived",
-            "PaymentConfirmed",
-            "RefundRequested",
-            "RefundAccepted",
-            "RefundSucceeded",
-            "RefundFailed",
-            "RefundNeedsOperator",
-            "RefundRetried",
-            "RefundObserved",
-            "SurplusResolved",
-        ]
+        unmatched_events().chain(OF_ORDERS).collect()
     }
 
     fn read(recorded: &RecordedEvent) -> Result<SurplusFact, StoredFormError> {
         let (event_type, version, data) = (recorded.event_type.as_str(), recorded.schema_version, recorded.data.as_str());
-        if event_type == UNMATCHED {
-            let UnknownCaptureEvent::UnknownCaptureReceived(event) = UnknownCaptureEvent::from_stored(event_type, version, data)?;
-            return Ok(SurplusFact::Unmatched(event));
+        if unmatched_events().any(|name| name == event_type) {
+            return Ok(SurplusFact::Unmatched(UnknownCaptureStreamEvent::from_stored(event_type, version, data)?));
         }
         Ok(SurplusFact::Order(OrderStreamEvent::from_stored(event_type, version, data)?))
     }
@@ -85,13 +91,9 @@ impl Projector for SurplusPayments {
     fn evolve(row: Option<SurplusOfStream>, event: &SurplusFact, recorded: &RecordedEvent) -> Option<SurplusOfStream> {
         let known = row.is_some();
         let mut rows = row.unwrap_or_default();
-        let first = match event {
-            SurplusFact::Unmatched(event) => Some(SurplusRow::unmatched(event, recorded)),
-            SurplusFact::Order(event) => SurplusRow::first(event, recorded),
-        };
-        if let Some(first) = first {
+        if let Some(first) = SurplusRow::first(event, recorded) {
             rows.entry(first.surplus_id.clone()).or_insert(first);
-        } else if let SurplusFact::Order(event) = event {
+        } else {
             for row in rows.values_mut().filter(|row| row.revision < revision(recorded)) {
                 row.evolved(event, recorded);
             }

@@ -335,5 +335,6 @@ impl Story {
         self.order(order_id(5), [revived(order_id(5), 1).into(), confirmed.into(), paid(order_id(5), 1).into()]).await;
         self.refunds().await;
         self.stock_and_coupons().await;
+        self.unknown_captures().await;
     }
 }

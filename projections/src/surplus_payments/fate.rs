@@ -2,9 +2,11 @@
 
 use domain::order::{OrderEvent, OrderStreamEvent, RefundStatus, RefundSucceeded};
 use domain::pay_record::PayRecordEvent;
+use domain::unknown_capture::{UnknownCaptureOutcome, UnknownCaptureStreamEvent};
 use domain::{PayNo, RefundNo};
 use event_store::RecordedEvent;
 
+use super::SurplusFact;
 use super::row::{LATE, SurplusRow};
 use crate::projector::revision;
 
@@ -44,7 +46,36 @@ impl State {
 
 impl SurplusRow {
     /// The row after an event of its stream that it has not seen.
-    pub(super) fn evolved(&mut self, event: &OrderStreamEvent, recorded: &RecordedEvent) {
+    pub(super) fn evolved(&mut self, event: &SurplusFact, recorded: &RecordedEvent) {
+        match event {
+            SurplusFact::Order(event) => self.order_evolved(event, recorded),
+            SurplusFact::Unmatched(UnknownCaptureStreamEvent::Decided(outcome)) => self.settled(outcome, recorded),
+            // It began the row.
+            SurplusFact::Unmatched(UnknownCaptureStreamEvent::Told(_)) => {}
+        }
+    }
+
+    /// What was assigned to a pay record is that order's affair from here on: it pays the order, or has another row.
+    fn settled(&mut self, outcome: &UnknownCaptureOutcome, recorded: &RecordedEvent) {
+        let reason = match outcome {
+            UnknownCaptureOutcome::UnknownCaptureAssigned(event) => {
+                self.order_id = Some(event.pay_no.order_id().to_string());
+                self.pay_no = Some(event.pay_no.to_string());
+                &event.reason
+            }
+            UnknownCaptureOutcome::UnknownCaptureResolved(event) => &event.reason,
+        };
+        self.resolved_reason = Some(reason.clone());
+        State::Resolved.word().clone_into(&mut self.state);
+        self.seen(recorded);
+    }
+
+    fn seen(&mut self, recorded: &RecordedEvent) {
+        self.revision = revision(recorded);
+        self.position = recorded.position.as_i64();
+    }
+
+    fn order_evolved(&mut self, event: &OrderStreamEvent, recorded: &RecordedEvent) {
         // Once it has paid the order, it is that payment, and what goes back of it is the order's affair.
         if self.state == State::Revived.word() {
             return;
@@ -62,8 +93,7 @@ impl SurplusRow {
         };
         state.word().clone_into(&mut self.state);
         if *self != before {
-            self.revision = revision(recorded);
-            self.position = recorded.position.as_i64();
+            self.seen(recorded);
         }
     }
 

@@ -2,10 +2,10 @@ use database::Time;
 use domain::PayNo;
 use domain::order::OrderStreamEvent;
 use domain::pay_record::{LatePaymentReceived, PayRecordEvent, SurplusPaymentReceived, SurplusReason};
-use domain::unknown_capture::UnknownCaptureReceived;
+use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureReceived, UnknownCaptureStreamEvent};
 use event_store::RecordedEvent;
 
-use super::column;
+use super::{SurplusFact, column};
 use super::fate::State;
 use crate::projector::revision;
 
@@ -35,12 +35,19 @@ pub struct SurplusRow {
 }
 
 impl SurplusRow {
-    /// The row that begins with an event of an order; `None` where none does.
-    pub(super) fn first(event: &OrderStreamEvent, recorded: &RecordedEvent) -> Option<Self> {
+    /// The row that begins with an event; `None` where none does.
+    pub(super) fn first(event: &SurplusFact, recorded: &RecordedEvent) -> Option<Self> {
         match event {
-            OrderStreamEvent::PayRecord(PayRecordEvent::SurplusPaymentReceived(event)) => Some(Self::surplus(event, recorded)),
-            OrderStreamEvent::PayRecord(PayRecordEvent::LatePaymentReceived(event)) => Some(Self::late(event, recorded)),
-            _ => None,
+            SurplusFact::Order(OrderStreamEvent::PayRecord(PayRecordEvent::SurplusPaymentReceived(event))) => {
+                Some(Self::surplus(event, recorded))
+            }
+            SurplusFact::Order(OrderStreamEvent::PayRecord(PayRecordEvent::LatePaymentReceived(event))) => {
+                Some(Self::late(event, recorded))
+            }
+            SurplusFact::Unmatched(UnknownCaptureStreamEvent::Told(UnknownCaptureEvent::UnknownCaptureReceived(event))) => {
+                Some(Self::unmatched(event, recorded))
+            }
+            SurplusFact::Order(_) | SurplusFact::Unmatched(UnknownCaptureStreamEvent::Decided(_)) => None,
         }
     }
 
@@ -84,7 +91,7 @@ impl SurplusRow {
     }
 
     /// Money for a number that no pay record has: no machine can say whose it is.
-    pub(super) fn unmatched(event: &UnknownCaptureReceived, recorded: &RecordedEvent) -> Self {
+    fn unmatched(event: &UnknownCaptureReceived, recorded: &RecordedEvent) -> Self {
         Self {
             kind: "unmatched".to_owned(),
             state: State::NeedsOperator.word().to_owned(),

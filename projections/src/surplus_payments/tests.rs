@@ -166,6 +166,36 @@ fn money_that_no_pay_record_asked_for_needs_an_operator() {
     assert_eq!((row.paid_at, row.received_at), (None, Time(at(170))));
 }
 
+fn unmatched_after(events: impl IntoIterator<Item = Stored>) -> SurplusRow {
+    let events = stream("unknown_capture-alipay-T1", [unknown_capture("T1")].into_iter().chain(events));
+    only(fold::<SurplusPayments>(None, &events).unwrap())
+}
+
+#[test]
+fn unmatched_money_that_was_assigned_names_its_pay_record() {
+    let row = unmatched_after([unknown_capture_assigned("T1", order())]);
+    assert_eq!((row.kind.as_str(), row.state.as_str(), row.resolved_reason.as_deref()), ("unmatched", "resolved", Some("paid by hand")));
+    assert_eq!((row.order_id, row.pay_no), (Some(order().to_string()), Some(pay_no(order(), 1).to_string())));
+    assert_eq!((row.surplus_id.as_str(), row.out_trade_no.as_str()), ("unknown_capture-alipay-T1", "OLD-7"));
+    assert_eq!((row.revision, row.position), (1, 2));
+}
+
+#[test]
+fn unmatched_money_that_was_dealt_with_otherwise_has_a_reason_and_no_pay_record() {
+    let row = unmatched_after([unknown_capture_resolved("T1")]);
+    assert_eq!((row.state.as_str(), row.resolved_reason.as_deref()), ("resolved", Some("it was the canteen's")));
+    assert_eq!((row.order_id, row.pay_no, row.revision, row.position), (None, None, 1, 2));
+}
+
+#[test]
+fn what_an_operator_made_of_unmatched_money_is_taken_in_once() {
+    let events = [unknown_capture("T1"), unknown_capture_assigned("T1", order())];
+    let events = stream("unknown_capture-alipay-T1", events);
+    let rows = fold::<SurplusPayments>(None, &events);
+    assert_eq!(fold::<SurplusPayments>(rows.clone(), &events), rows);
+    assert_eq!(fold::<SurplusPayments>(rows.clone(), &events[1..]), rows);
+}
+
 #[test]
 fn an_order_without_such_money_has_no_row() {
     let events = [payment_of("T"), refund_wished(order(), 1, 9900).into(), refund_succeeded(order(), 1, 9900, true).into()];

@@ -4,7 +4,9 @@ use domain::order::{
     OrderStreamEvent, OrderType, RefundAccepted, RefundCause, RefundFailed, RefundNeedsOperator, RefundObserved, RefundRequested,
     RefundRetried, RefundSettled, RefundSucceeded, SurplusResolved,
 };
-use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureReceived};
+use domain::unknown_capture::{
+    UnknownCaptureAssigned, UnknownCaptureEvent, UnknownCaptureOutcome, UnknownCaptureReceived, UnknownCaptureResolved,
+};
 use domain::{BuyerId, Channel, Currency, OrderId, RefundNo};
 
 use super::{Stored, Story, at, fen, item, order_id, pay_no, selection_id};
@@ -134,9 +136,39 @@ pub(crate) fn unknown_capture(trade_no: &str) -> Stored {
     (event.event_type().to_owned(), event.schema_version(), event.to_json())
 }
 
+fn outcome(outcome: impl Into<UnknownCaptureOutcome>) -> Stored {
+    let event = outcome.into();
+    (event.event_type().to_owned(), event.schema_version(), event.to_json())
+}
+
+/// It belongs to the order's first attempt.
+pub(crate) fn unknown_capture_assigned(trade_no: &str, order: OrderId) -> Stored {
+    outcome(UnknownCaptureAssigned {
+        wallet: "alipay".to_owned(),
+        trade_no: trade_no.to_owned(),
+        pay_no: pay_no(order, 1),
+        reason: "paid by hand".to_owned(),
+        command_key: None,
+    })
+}
+
+/// It is not ours.
+pub(crate) fn unknown_capture_resolved(trade_no: &str) -> Stored {
+    let (wallet, reason) = ("alipay".to_owned(), "it was the canteen's".to_owned());
+    outcome(UnknownCaptureResolved { wallet, trade_no: trade_no.to_owned(), reason, command_key: None })
+}
+
 impl Story {
     pub(crate) async fn unknown_capture(&self, trade_no: &str) {
         self.append(&format!("unknown_capture-alipay-{trade_no}"), [unknown_capture(trade_no)]).await;
+    }
+
+    /// What operators make of unmatched money: `T1` belongs to an order, `T2` to nobody, and of `T3` nothing is said.
+    pub(super) async fn unknown_captures(&self) {
+        self.unknown_capture("T2").await;
+        self.append("unknown_capture-alipay-T1", [unknown_capture_assigned("T1", order_id(4))]).await;
+        self.unknown_capture("T3").await;
+        self.append("unknown_capture-alipay-T2", [unknown_capture_resolved("T2")]).await;
     }
 
     /// What becomes of the refunds of order 2, which paid selection 2: its surplus is refused, all of its price goes back.
