@@ -9,7 +9,9 @@ use chassis::clock::{Clock, SystemClock};
 use chassis::health::Readiness;
 use chassis::identity::{TokenIssuer, TokenVerifier};
 use chassis::ids::{IdSource, SystemIds};
+use chassis::problem::Chain;
 use chassis::seal::KeyRing;
+use chassis::shutdown::Shutdown;
 use chrono::TimeDelta;
 use command_api::process_managers::{AttemptPatience, OrderUpkeep, SqlOrderTodo};
 use command_api::{ApiState, Caller, CallerKey, Channels, CommandConfig, Commands, ConfiguredChannel, Links, Ports, SqlInbox, StockChange};
@@ -122,6 +124,8 @@ impl Parts {
             }
             let channels = gateway.map_or_else(Channels::default, |(_, channels)| channels);
             let commands = self.commands(channels, background).await?;
+            let (cleaning, shutdown) = (commands.clone(), background.shutdown());
+            background.run(async move { clean_up(&cleaning, &shutdown).await });
             if settings.plays(Role::CommandApi) {
                 if settings.demo {
                     stock_the_demo(&commands, self.ids.as_ref()).await?;
@@ -246,6 +250,19 @@ pub(crate) fn sandbox_settings(credentials: AlipayCredentials) -> AlipaySettings
         alipay_public_keys: vec![credentials.alipay_public_key],
         product_code: credentials.product_code,
         timeout_ms: None,
+    }
+}
+
+/// How long kept notifications may lie over their time or quota.
+const BETWEEN_CLEAN_UPS: Duration = Duration::from_mins(10);
+
+/// Keeps the inbox of notifications within its bounds until the end.
+async fn clean_up(commands: &Commands, shutdown: &Shutdown) {
+    while !shutdown.is_triggered() {
+        if let Err(error) = commands.clean_up_notices().await {
+            tracing::warn!(error = %Chain(&error), "the inbox was not cleaned up");
+        }
+        drop(tokio::time::timeout(BETWEEN_CLEAN_UPS, shutdown.triggered()).await);
     }
 }
 

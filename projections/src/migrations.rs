@@ -20,6 +20,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/views/sqlite/0005_stock_and_coupons.sql"),
         postgres: include_str!("../../migrations/views/postgres/0005_stock_and_coupons.sql"),
     },
+    Migration {
+        version: 6,
+        name: "discount",
+        sqlite: include_str!("../../migrations/views/sqlite/0006_discount.sql"),
+        postgres: include_str!("../../migrations/views/postgres/0006_discount.sql"),
+    },
 ];
 
 #[cfg(test)]

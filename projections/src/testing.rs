@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::course_selection::{Charge, CourseSelected, CourseSelectionEvent};
 use domain::order::{
-    Client, EndCause, IdempotencyKeyRecorded, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderExpired, OrderPaid,
+    AppliedCoupon, Client, EndCause, IdempotencyKeyRecorded, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderExpired, OrderPaid,
     OrderRevived, OrderSource, OrderStreamEvent, OrderType,
 };
 use domain::pay_record::{
@@ -96,6 +96,14 @@ pub(crate) fn created(order: OrderId, order_type: &str, business: &str) -> Order
         created_at: at(10),
         expires_at: at(1810),
     }
+}
+
+/// The same with a coupon that takes 500 fen off; it was granted for order 2.
+pub(crate) fn discounted(order: OrderId, order_type: &str, business: &str) -> OrderCreated {
+    let mut event = created(order, order_type, business);
+    event.draft.amount = fen(9400);
+    event.draft.coupon = Some(AppliedCoupon { coupon_id: coupon_id(order_id(2)), discount_amount: fen(500) });
+    event
 }
 
 pub(crate) fn issued(order: OrderId, attempt: u8) -> PayRecordEvent {
@@ -316,7 +324,7 @@ impl Story {
         self.select(selected(9, Charge::Paid)).await;
         self.append("idempotency-1", [("IdempotencyKeyClaimed".to_owned(), 1, "{}".to_owned())]).await;
         self.paid_course(2).await;
-        self.order(order_id(4), [created(order_id(4), "goods", "4").into(), key_recorded().into()]).await;
+        self.order(order_id(4), [discounted(order_id(4), "goods", "4").into(), key_recorded().into()]).await;
         self.order(order_id(4), [issued(order_id(4), 1).into()]).await;
         self.stock("sku-1", stock_received(5)).await;
         self.order(order_id(5), [created(order_id(5), "exam_fee", "e-5").into()]).await;

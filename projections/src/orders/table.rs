@@ -8,8 +8,8 @@ use crate::store::{Side, SqlView};
 use crate::table::{TablePair, TableRow, table_pair};
 
 pub(crate) static TABLE: TablePair = table_pair!("order_view", key "order_id", by "order_id", [
-    "buyer_id", "service", "order_type", "out_business_id", "source", "title", "description", "client", "amount", "currency", "status",
-    "payment_status", "shipping_status", "items_json", "created_at", "expires_at", "paid_at", "ended_at", "paid_pay_no", "trade_no",
+    "buyer_id", "service", "order_type", "out_business_id", "source", "title", "description", "client", "amount", "currency",
+    "discount_amount", "coupon_id", "status", "payment_status", "shipping_status", "items_json", "created_at", "expires_at", "paid_at", "ended_at", "paid_pay_no", "trade_no",
     "refunded_amount", "end_reason", "updated_at", "revision", "position",
 ]);
 
@@ -32,6 +32,8 @@ impl TableRow for OrderRow {
             row.client,
             row.amount,
             row.currency,
+            row.discount_amount,
+            row.coupon_id,
             row.status,
             row.payment_status,
             row.shipping_status,

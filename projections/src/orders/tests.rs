@@ -35,6 +35,14 @@ fn the_lines_are_shown_without_what_is_our_own_affair() {
 }
 
 #[test]
+fn what_a_coupon_took_off_is_shown_beside_what_is_owed() {
+    let row = order_after([]);
+    assert_eq!((row.amount, row.discount_amount, row.coupon_id), (9900, 0, None));
+    let row = fold::<Orders>(None, &stream("order-1", [order_event(discounted(order_id(1), "goods", "1"))])).unwrap();
+    assert_eq!((row.amount, row.discount_amount, row.coupon_id), (9400, 500, Some(coupon_id(order_id(2)).to_string())));
+}
+
+#[test]
 fn goods_are_still_to_be_shipped() {
     let goods = stream("order-1", [order_event(created(order_id(1), "goods", "1"))]);
     assert_eq!(fold::<Orders>(None, &goods).unwrap().shipping_status, "unshipped");

@@ -3,8 +3,8 @@ use database::Time;
 /// The columns that [`OrderRow`] reads.
 macro_rules! order_columns {
     () => {
-        "order_id, buyer_id, service, order_type, out_business_id, source, title, description, client, amount, currency, status, \
-         payment_status, shipping_status, items_json, created_at, expires_at, paid_at, ended_at, paid_pay_no, trade_no, \
+        "order_id, buyer_id, service, order_type, out_business_id, source, title, description, client, amount, currency, \
+         discount_amount, coupon_id, status, payment_status, shipping_status, items_json, created_at, expires_at, paid_at, ended_at, paid_pay_no, trade_no, \
          refunded_amount, end_reason, updated_at, revision, position"
     };
 }
@@ -24,6 +24,8 @@ pub(super) struct OrderRow {
     pub(super) client: String,
     pub(super) amount: i64,
     pub(super) currency: String,
+    pub(super) discount_amount: i64,
+    pub(super) coupon_id: Option<String>,
     pub(super) status: String,
     pub(super) payment_status: String,
     pub(super) shipping_status: String,

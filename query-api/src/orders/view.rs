@@ -28,6 +28,9 @@ pub(crate) struct OrderInList {
     amount: i64,
     amount_text: String,
     currency: Currency,
+    discount_amount: i64,
+    discount_text: String,
+    coupon_id: Option<String>,
     items: Vec<Item>,
     paid_pay_no: Option<String>,
     trade_no: Option<String>,
@@ -88,12 +91,16 @@ impl TryFrom<OrderRow> for OrderInList {
 
     fn try_from(row: OrderRow) -> Result<Self, QueryFailure> {
         let amount = money::read(row.amount, &row.currency)?;
+        let discount = money::read(row.discount_amount, &row.currency)?;
         let refunded = money::read(row.refunded_amount, &row.currency)?;
         Ok(Self {
             items: items(&row.items_json, amount.currency())?,
             amount: amount.amount_minor(),
             amount_text: amount.major_text(),
             currency: amount.currency(),
+            discount_amount: discount.amount_minor(),
+            discount_text: discount.major_text(),
+            coupon_id: row.coupon_id,
             order_id: row.order_id,
             status: row.status,
             payment_status: row.payment_status,

@@ -1,8 +1,9 @@
 use chassis::identity::Role;
 use chrono::TimeDelta;
+use database::values;
 use serde_json::{Value, json};
 
-use super::rows::{CODE, ORDER, OrderSeed, PAY_NO};
+use super::rows::{CODE, COUPON, ORDER, OrderSeed, PAY_NO};
 use super::stage::{Caller, Stage, start};
 
 const OTHER: &str = "331284905322184705";
@@ -34,6 +35,23 @@ async fn an_order_is_shown_with_its_items_pay_records_and_times() {
     let records = order["pay_records"].as_array().unwrap();
     assert_eq!(records.iter().map(|record| &record["pay_no"]).collect::<Vec<_>>(), [PAY_NO, "33128490532218470402"]);
     assert_eq!((&records[0]["qr_content"], records[0].get("qr_code")), (&json!(CODE), None));
+}
+
+#[tokio::test]
+async fn an_order_shows_what_a_coupon_took_off_its_lines() {
+    let stage = Stage::new().await;
+    stage.all_at(5).await;
+    stage.order(OrderSeed::default()).await;
+    let (alice, path) = (stage.as_buyer("alice"), format!("/api/v1/orders/{ORDER}"));
+    let discount = |order: &Value| (order["discount_amount"].clone(), order["discount_text"].clone(), order["coupon_id"].clone());
+    assert_eq!(discount(&alice.read(&path).await), (json!(0), json!("0.00"), Value::Null));
+    let sql = "update order_view set amount = 19400, discount_amount = 500, coupon_id = $1";
+    stage.views.execute(sql, values![COUPON]).await.unwrap();
+    let order = alice.read(&path).await;
+    assert_eq!(discount(&order), (json!(500), json!("5.00"), json!(COUPON)));
+    let lines: i64 = order["items"].as_array().unwrap().iter().map(|item| item["amount"].as_i64().unwrap()).sum();
+    assert_eq!(order["amount"].as_i64().unwrap() + 500, lines);
+    assert_eq!(discount(&alice.read("/api/v1/orders").await["items"][0]), discount(&order));
 }
 
 #[tokio::test]

@@ -313,7 +313,7 @@ impl World {
     /// The prices of the shop change.
     fn change_price(&mut self) -> Result<(), Broken> {
         let chance = self.stores.chance.clone();
-        let priced = ["course-rust", "course-sql", "mug", "notes"];
+        let priced = ["course-rust", "course-sql", "mug", "notes", "print"];
         let name = priced[chance.index(priced.len())];
         let price = shop::usual_price(name) + i64::from(chance.below(50));
         self.note("price", || format!("{name} {price}"));

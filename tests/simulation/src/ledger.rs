@@ -11,12 +11,14 @@ use uuid::Uuid;
 use crate::broken::{Broken, check};
 use crate::ports::Alipay;
 
+mod coupons;
 mod orders;
 mod records;
 mod refunds;
 mod selections;
 mod stock;
 
+use coupons::CouponFacts;
 pub(crate) use orders::{OrderFacts, Stage};
 pub(crate) use records::RecordFacts;
 pub(crate) use refunds::RefundFacts;
@@ -54,6 +56,9 @@ pub(crate) struct Ledger {
     live_business: BTreeMap<(String, String, String), String>,
     pub(crate) selections: BTreeMap<String, SelectionFacts>,
     pub(crate) stock: BTreeMap<String, StockFacts>,
+    pub(crate) coupons: BTreeMap<String, CouponFacts>,
+    /// Money that matched nothing, on which an operator has decided.
+    decided: BTreeSet<String>,
     /// The pay numbers whose codes were ever shown, in order.
     pub(crate) shown: Vec<String>,
     /// Correlations of forged notifications.
@@ -129,11 +134,12 @@ impl Ledger {
                 self.take_selection_event(selection_id, &data, outside)?;
             } else if let Some(sku_id) = stream.strip_prefix("stock-") {
                 self.take_stock_event(sku_id, &event.event_type, &data)?;
+            } else if let Some(coupon_id) = stream.strip_prefix("coupon-") {
+                self.take_coupon_event(coupon_id, &event.event_type, &data)?;
             } else if event.event_type == "IdempotencyKeyRedirected" {
                 *self.bound.entry(stream.to_owned()).or_default() += 1;
             } else if stream.starts_with("unknown_capture-") {
-                let trade_no = text(&data, "trade_no");
-                self.take_capture(&trade_no, &text(&data, "out_trade_no"), number(&data, "amount"), Standing::Unknown, outside)?;
+                self.take_unknown(&event.event_type, &data, outside)?;
             }
         }
         check(self.owed.is_empty(), "a payment and what follows from it are one append", || format!("{:?}", self.owed))
@@ -157,6 +163,21 @@ impl Ledger {
         check(!self.forged.contains(&event.metadata.correlation_id), "a forged notification changes nothing", what)?;
         (event.position.as_i64(), stream, event.revision, event.event_id, &event.event_type, &event.data).hash(&mut self.hasher);
         Ok(())
+    }
+
+    /// Money that matches nothing is told of once, and decided on at most once.
+    fn take_unknown(&mut self, event_type: &str, data: &Value, outside: &Outside<'_>) -> Result<(), Broken> {
+        let trade_no = text(data, "trade_no");
+        match event_type {
+            "UnknownCaptureReceived" => {
+                self.take_capture(&trade_no, &text(data, "out_trade_no"), number(data, "amount"), Standing::Unknown, outside)
+            }
+            "UnknownCaptureAssigned" | "UnknownCaptureResolved" => {
+                let is_open = self.trades.get(&trade_no) == Some(&Standing::Unknown) && self.decided.insert(trade_no.clone());
+                check(is_open, "money that matches nothing is decided on once", || format!("{event_type} of {trade_no}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Money is told of once, as the channel holds it.

@@ -6,14 +6,15 @@ use chassis::clock::{Clock, ManualClock};
 use chassis::ids::{IdSource, SeededIds};
 use chrono::TimeDelta;
 use command_api::process_managers::{AttemptPatience, MemoryOrderTodo, OrderTodo, OrderUpkeep};
-use command_api::{Channels, CommandConfig, Commands, ConfiguredChannel, MemoryInbox, NoticeInbox, Ports, Unverified};
-use domain::Channel;
+use command_api::{Channels, CommandConfig, Commands, ConfiguredChannel, CouponRule, MemoryInbox, NoticeInbox, Ports, Unverified};
+use domain::{Channel, MinorUnits};
 use domain::ids::SnowflakeSequence;
 use event_store::{EventStore, LogReader, MemoryEventStore};
 use followers::{FeedFollower, Follower, Leases, LogFeed, MemoryLeases};
 use gateway::Gateway;
 use projections::{
-    CourseSelections, MemoryViews, Orders, PayRecords, Points, Projection, Projector, SelectionRow, SurplusPayments, ViewStore,
+    Coupons, CourseSelections, MemoryViews, Orders, PayRecords, Points, Projection, Projector, SelectionRow, Stocks, SurplusPayments,
+    ViewStore,
 };
 use storefront::catalogue::{Catalogue, MemoryCatalogue};
 use storefront::order_ids::{OrderIdSource, UnleasedIds};
@@ -177,7 +178,7 @@ impl Process {
     pub(crate) fn start(slot: usize, stores: &Stores) -> Self {
         let ports = stores.ports(slot);
         let log: Arc<dyn LogReader> = stores.log.clone();
-        let commands = Commands::new(ports, CommandConfig { order_life: ORDER_LIFE, coupon: None });
+        let commands = Commands::new(ports, CommandConfig { order_life: ORDER_LIFE, coupon: coupon_rule() });
         let todo = SimulatedTodo::new(Arc::clone(&stores.todo), stores.chance.clone(), stores.weather.clone());
         let leases = SimulatedLeases::new(Arc::clone(&stores.leases), stores.chance.clone(), stores.weather.clone());
         let feed = Arc::new(LogFeed::new(log, OrderUpkeep::events()));
@@ -189,9 +190,17 @@ impl Process {
             stores.follower::<CourseSelections>(Arc::clone(&stores.selections)),
             stores.follower::<SurplusPayments>(Arc::new(stores.views.surplus_payments.clone())),
             stores.follower::<Points>(Arc::new(stores.views.points.clone())),
+            stores.follower::<Stocks>(Arc::new(stores.views.stock.clone())),
+            stores.follower::<Coupons>(Arc::new(stores.views.coupons.clone())),
         ];
         Self { commands, followers, manager: Arc::new(manager) }
     }
+}
+
+/// What each payment earns: more than one mug costs, less than two.
+fn coupon_rule() -> Option<CouponRule> {
+    let (discount_amount, least_amount) = (MinorUnits::new(3000).ok()?, MinorUnits::new(2000).ok()?);
+    Some(CouponRule { discount_amount, least_amount, life: TimeDelta::days(40) })
 }
 
 /// Ids of requests from outside.

@@ -11,10 +11,14 @@ use crate::broken::Broken;
 pub(crate) const BUYERS: [&str; 4] = ["ann", "bo", "cy", "dee"];
 /// The courses: one that ends, one that does not, one that is free.
 pub(crate) const COURSES: [&str; 3] = ["course-rust", "course-sql", "course-free"];
-/// What is ordered without a selection: with variants, without, and for nothing.
-pub(crate) const PRODUCTS: [&str; 3] = ["mug", "notes", "gift"];
+/// What is ordered without a selection: with variants, without, for nothing, and a few for each buyer.
+pub(crate) const PRODUCTS: [&str; 4] = ["mug", "notes", "gift", "print"];
 /// The variants of the mug.
 pub(crate) const MUGS: [&str; 2] = ["mug-black", "mug-white"];
+/// All that is kept in stock: the mugs and the print.
+pub(crate) const STOCKED: [&str; 3] = ["mug-black", "mug-white", "print-large"];
+/// How many prints a buyer may hold and have bought.
+const PRINTS_PER_BUYER: u32 = 2;
 /// Other business systems.
 pub(crate) const SERVICES: [&str; 2] = ["library", "canteen"];
 
@@ -48,6 +52,7 @@ pub(crate) fn usual_price(name: &str) -> i64 {
         "course-sql" => 12_900,
         "mug" => 2500,
         "notes" => 599,
+        "print" => 4900,
         _ => 0,
     }
 }
@@ -57,13 +62,17 @@ pub(crate) fn put(catalogue: &MemoryCatalogue, name: &str, price: i64, now: Date
     let impossible = |error: &dyn std::error::Error| Broken::new("the catalogue takes what the simulator sells", error.to_string());
     let money = |fen: i64| Money::new(fen, Currency::Cny).map_err(|error| impossible(&error));
     let is_course = COURSES.contains(&name);
-    let skus = if name == "mug" { &MUGS[..] } else { &[] };
-    let skus = skus.iter().map(|id| Ok(Sku { sku_id: sku(id), name: (*id).to_owned(), price: money(price + 100)? }));
+    let skus = match name {
+        "mug" => &STOCKED[..2],
+        "print" => &STOCKED[2..],
+        _ => &[],
+    };
+    let variants = skus.iter().map(|id| Ok(Sku { sku_id: sku(id), name: (*id).to_owned(), price: money(price + 100)? }));
     let draft = ProductDraft {
         product_id: product(name),
         kind: if is_course {
             ProductKind::Course
-        } else if name == "mug" {
+        } else if !skus.is_empty() {
             ProductKind::Goods
         } else {
             ProductKind::Material
@@ -75,9 +84,9 @@ pub(crate) fn put(catalogue: &MemoryCatalogue, name: &str, price: i64, now: Date
         valid_days: (name == "course-rust").then_some(30),
         starts_at: None,
         on_sale: true,
-        buyer_limit: None,
+        buyer_limit: (name == "print").then_some(PRINTS_PER_BUYER),
         hold_s: None,
-        skus: skus.collect::<Result<_, Broken>>()?,
+        skus: variants.collect::<Result<_, Broken>>()?,
     };
     match catalogue.put_product(draft, now).now_or_never() {
         Some(Ok(_)) => Ok(()),

@@ -5,7 +5,7 @@ use domain::{Currency, Money, OrderId, PayNo, RefundNo};
 
 use crate::ledger::{Stage, Standing};
 use crate::ports::Captured;
-use crate::shop::{self, MUGS};
+use crate::shop::{self, STOCKED};
 use crate::wishes::{REASON, Wish};
 use crate::world::World;
 
@@ -79,7 +79,7 @@ impl World {
     /// Takes in a little stock, so that it is short at times, or corrects the books by a count.
     pub(super) fn change_stock(&mut self) {
         let chance = self.stores.chance.clone();
-        let sku_id = shop::sku(MUGS[chance.index(MUGS.len())]);
+        let sku_id = shop::sku(STOCKED[chance.index(STOCKED.len())]);
         let booked =
             if chance.one_in(4) { StockChange::Adjustment(i64::from(chance.below(7)) - 3) } else { StockChange::Receipt(chance.below(8)) };
         let key = self.some_key(&operator(), &format!("stock {sku_id}"), &format!("{booked:?}"));

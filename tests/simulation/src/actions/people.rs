@@ -2,7 +2,7 @@
 
 use command_api::{BusinessItem, BusinessOrder, Caller, CallerKey, OrderRequest};
 use domain::order::{Client, OrderType};
-use domain::{Currency, MinorUnits, OrderId, PayNo};
+use domain::{CouponId, Currency, MinorUnits, OrderId, PayNo};
 
 use crate::broken::Broken;
 use crate::ledger::Stage;
@@ -62,14 +62,28 @@ impl World {
         if self.stores.chance.one_in(6) {
             self.change_price()?;
         }
-        let caller = Caller::Buyer(shop::buyer(self.one_of(&BUYERS)));
+        let buyer = self.one_of(&BUYERS);
+        let caller = Caller::Buyer(shop::buyer(buyer));
         let name = self.one_of(&PRODUCTS);
         let sku = (name == "mug").then(|| shop::sku(self.one_of(&MUGS)));
         let quantity = 1 + self.stores.chance.below(3);
-        let key = self.some_key(&caller, "order", &format!("{quantity} {name}"));
-        let request = OrderRequest::Product { product_id: shop::product(name), sku_id: sku, quantity, coupon_id: None, client: Client::H5 };
+        let coupon_id = self.some_coupon(buyer).filter(|_| name != "gift");
+        let key = self.some_key(&caller, "order", &format!("{quantity} {name} {coupon_id:?}"));
+        let request = OrderRequest::Product { product_id: shop::product(name), sku_id: sku, quantity, coupon_id, client: Client::H5 };
         self.wish("order a product", Wish::Order { caller, request, key });
         Ok(())
+    }
+
+    /// A coupon, now and then: mostly one of the buyer's that can be used, else any.
+    fn some_coupon(&self, buyer: &str) -> Option<CouponId> {
+        let chance = &self.stores.chance;
+        if chance.one_in(2) {
+            return None;
+        }
+        let any = chance.one_in(6);
+        let coupons = self.ledger.coupons.iter().filter(|(_, coupon)| any || (coupon.buyer == buyer && coupon.is_usable()));
+        let ids: Vec<&String> = coupons.map(|(coupon_id, _)| coupon_id).collect();
+        chance.recent(&ids).and_then(|coupon_id| coupon_id.parse().ok())
     }
 
     pub(super) fn order_business(&mut self) {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use event_store::LogReader;
 use futures_util::FutureExt;
-use projections::{MemoryViews, PayRecordsOfOrder, SelectionRow};
+use projections::{CouponRow, MemoryViews, PayRecordsOfOrder, SelectionRow};
 
 use crate::broken::{Broken, check};
 use crate::ledger::{OrderFacts, Stage, Standing};
@@ -31,6 +31,8 @@ impl World {
             check(order.is_some_and(|order| shows_refunds(&row, order)), "the view shows how each refund stands", what)?;
         }
         self.check_points()?;
+        self.check_stock()?;
+        self.check_coupons()?;
         self.check_surpluses()?;
         self.check_course_table()
     }
@@ -44,6 +46,24 @@ impl World {
         check(balance == earned, "points are ten for each order that is paid and not wholly refunded", || {
             format!("{balance}, not {earned}")
         })
+    }
+
+    fn check_stock(&self) -> Result<(), Broken> {
+        let rows = self.stores.views.stock.rows();
+        let shown = rows.iter().map(|row| (row.sku_id.as_str(), (row.on_hand, row.reserved, row.sold)));
+        let told = self.ledger.stock.iter().map(|(sku_id, stock)| (sku_id.as_str(), stock.shown()));
+        check(shown.eq(told), "the view shows how each stock stands", || format!("{rows:?}, {:?}", self.ledger.stock))
+    }
+
+    fn check_coupons(&self) -> Result<(), Broken> {
+        let rows = self.stores.views.coupons.rows();
+        check(rows.len() == self.ledger.coupons.len(), "the view has every coupon", || rows.len().to_string())?;
+        let is_wrong = |row: &&CouponRow| {
+            let coupon = self.ledger.coupons.get(&row.coupon_id);
+            !coupon.is_some_and(|coupon| coupon.buyer == row.buyer_id && coupon.shown() == (row.status.as_str(), row.used_by.as_deref()))
+        };
+        let wrong = rows.iter().find(is_wrong);
+        check(wrong.is_none(), "the view shows how each coupon stands", || format!("{wrong:?}"))
     }
 
     /// Money that was not owed has its row, and so has what revived an order.
@@ -89,9 +109,11 @@ impl World {
             live.course_selections.rows() == again.course_selections.rows(),
             live.surplus_payments.rows() == again.surplus_payments.rows(),
             live.points.rows() == again.points.rows(),
+            live.stock.rows() == again.stock.rows(),
+            live.coupons.rows() == again.coupons.rows(),
         ];
-        check(same == [true; 5], "a view that is made again is equal", || {
-            format!("orders, pay records, selections, surpluses, points: {same:?}")
+        check(same == [true; 7], "a view that is made again is equal", || {
+            format!("orders, pay records, selections, surpluses, points, stock, coupons: {same:?}")
         })
     }
 }

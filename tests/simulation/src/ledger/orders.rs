@@ -5,7 +5,7 @@ use event_store::RecordedEvent;
 use serde_json::Value;
 
 use super::records::RecordFacts;
-use super::{Ledger, Outside, RefundFacts, Standing, number, stock, text, time};
+use super::{Ledger, Outside, RefundFacts, Standing, coupons, number, stock, text, time};
 use crate::broken::{Broken, check};
 
 /// How far an order has come.
@@ -46,6 +46,8 @@ pub(crate) struct OrderFacts {
     expires_at: Option<DateTime<Utc>>,
     /// What it holds of each SKU.
     pub(super) stock: BTreeMap<String, i64>,
+    /// The coupon that is set against it.
+    pub(super) coupon: Option<String>,
     pub(crate) stage: Stage,
     /// Why it is to end, while it is.
     end_cause: Option<String>,
@@ -67,6 +69,7 @@ impl OrderFacts {
             out_business_id: text(data, "out_business_id"),
             expires_at: time(data, "expires_at"),
             stock: stock::lines(data),
+            coupon: coupons::coupon_of(data),
             stage: Stage::Open,
             end_cause: None,
             confirmed_minor: None,
@@ -155,6 +158,7 @@ impl Ledger {
     fn take_created(&mut self, order_id: &str, data: &Value) -> Result<(), Broken> {
         let is_abandoned = self.abandoned.contains(order_id);
         check(!is_abandoned, "an order is made or abandoned, never both", || order_id.to_owned())?;
+        self.check_owed(order_id, data)?;
         let facts = OrderFacts::created(data);
         let before = self.live_business.insert(facts.business_key(), order_id.to_owned());
         check(before.is_none(), "a business key has one live order", || format!("{order_id} beside {before:?}"))?;

@@ -15,8 +15,23 @@ pub(crate) struct StockFacts {
     pub(crate) held: BTreeMap<String, i64>,
     /// What is sold, by order.
     pub(crate) sold: BTreeMap<String, i64>,
+    /// Who has, or had, what is limited, by order.
+    buyers: BTreeMap<String, String>,
     /// All that ever came in, with what counts have corrected.
     received: i64,
+}
+
+impl StockFacts {
+    /// What a buyer holds of it and has bought, where that is limited.
+    fn had_by(&self, buyer: &str) -> i64 {
+        let all = self.held.iter().chain(&self.sold);
+        all.filter(|(order_id, _)| self.buyers.get(*order_id).is_some_and(|had| had == buyer)).map(|(_, quantity)| quantity).sum()
+    }
+
+    /// What is in the house, held and sold.
+    pub(crate) fn shown(&self) -> (i64, i64, i64) {
+        (self.on_hand, self.held.values().sum(), self.sold.values().sum())
+    }
 }
 
 impl Ledger {
@@ -31,7 +46,12 @@ impl Ledger {
                 stock.received += change;
                 true
             }
-            "StockReserved" => stock.held.insert(order_id.clone(), quantity).is_none() && !stock.sold.contains_key(&order_id),
+            "StockReserved" => {
+                if !data["buyer_limit"].is_null() {
+                    stock.buyers.insert(order_id.clone(), text(data, "buyer_id"));
+                }
+                stock.held.insert(order_id.clone(), quantity).is_none() && !stock.sold.contains_key(&order_id)
+            }
             "StockSold" => {
                 stock.on_hand -= quantity;
                 stock.held.remove(&order_id).is_none_or(|held| held == quantity) && stock.sold.insert(order_id, quantity).is_none()
@@ -46,7 +66,11 @@ impl Ledger {
         check(holds, "stock is held once for an order, and sold or comes back", || what.clone())?;
         let (held, sold): (i64, i64) = (stock.held.values().sum(), stock.sold.values().sum());
         check(stock.on_hand >= held, "stock is never negative", || what.clone())?;
-        check(stock.on_hand + sold == stock.received, "what came in is in the house or sold", || what)
+        check(stock.on_hand + sold == stock.received, "what came in is in the house or sold", || what.clone())?;
+        match data["buyer_limit"].as_i64() {
+            Some(limit) => check(stock.had_by(&text(data, "buyer_id")) <= limit, "no buyer has more than the limit", || what),
+            None => Ok(()),
+        }
     }
 
     /// At rest nothing is held, and what is sold is what orders were paid for whose money did not go back.
