@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::course_selection::{Charge, CourseSelected, CourseSelectionEvent};
 use domain::order::{
-    AppliedCoupon, Client, EndCause, IdempotencyKeyRecorded, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderExpired, OrderPaid,
-    OrderRevived, OrderSource, OrderStreamEvent, OrderType,
+    AppliedCoupon, Client, EndCause, IdempotencyKeyRecorded, OrderCancelled, OrderClosing, OrderCreated, OrderDraft, OrderExpired,
+    OrderPaid, OrderRevived, OrderSource, OrderStreamEvent, OrderType,
 };
 use domain::pay_record::{
     CaptureSource, ClosedProof, ClosingCause, LatePaymentReceived, OrderItem, PayRecordClosed, PayRecordClosing, PayRecordEvent,

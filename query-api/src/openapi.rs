@@ -15,6 +15,7 @@ mod audit;
 mod checkout;
 mod coupons;
 mod example;
+mod notices;
 mod operation;
 mod operations;
 mod orders;
@@ -59,6 +60,7 @@ pub fn openapi() -> Value {
         pay_records::group(),
         refunds::group(),
         surplus_payments::group(),
+        notices::group(),
         points::group(),
         coupons::group(),
         stock::group(),

@@ -42,6 +42,8 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("post", "/api/v1/refunds", &["operator"]),
     ("get", "/api/v1/surplus-payments", &["operator", "auditor"]),
     ("post", "/api/v1/surplus-payments", &["operator"]),
+    ("get", "/api/v1/notices", &["operator", "auditor"]),
+    ("post", "/api/v1/notices", &["operator"]),
     ("get", "/api/v1/stock", &ROLES),
     ("post", "/api/v1/stock", &["operator"]),
     ("get", "/api/v1/coupons", &["buyer"]),
@@ -72,6 +74,7 @@ impl Route {
                 // Numbers of the order's own that nobody has used.
                 "refund_no" => &format!("{}R01", order.order_id),
                 "id" if before.contains("/surplus-payments/") => &format!("{}-T1", order.pay_no),
+                "id" if before.contains("/notices/") => "1",
                 "sku_id" => "sku-1",
                 "id" if before.contains("/course-selections/") => &order.selection_id,
                 "id" if before.contains("/orders/") => &order.order_id,
@@ -230,6 +233,10 @@ fn the_commands_and_queries_of_the_contract_are_all_described() {
             ("GET", "/api/v1/stock/{}"),
             ("POST", "/api/v1/stock/{}/receipts"),
             ("POST", "/api/v1/stock/{}/adjustments"),
+            ("GET", "/api/v1/notices"),
+            ("POST", "/api/v1/notices/{}/rejudge"),
+            ("POST", "/api/v1/notices/{}/assign"),
+            ("POST", "/api/v1/notices/{}/dismiss"),
             ("GET", "/api/v1/audit/events"),
             ("GET", "/api/v1/audit/streams/{}"),
             ("POST", "/notify/alipay"),
@@ -241,6 +248,33 @@ fn the_commands_and_queries_of_the_contract_are_all_described() {
             });
             assert!(described, "{method} {path} is not described");
         }
+    });
+}
+
+/// The names of the members that an answer has.
+fn members(answer: &Value) -> BTreeSet<&str> {
+    answer.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn orders_and_kept_notifications_have_the_members_that_are_described() {
+    run(async {
+        let server = SHARED.alone().await;
+        let (description, _) = described_routes(server.api()).await;
+        let described = |schema: &str| members(&description["components"]["schemas"][schema]["properties"]);
+        let buyer = server.buyer(&unique("owner"));
+        let order = open_order(&buyer).await;
+        assert_eq!(members(&buyer.order(&order.order_id).await), described("Order"));
+        let form = "application/x-www-form-urlencoded;charset=utf-8";
+        server.api().post_bytes("/notify/alipay", form, format!("out_trade_no={}&sign=forged", order.pay_no)).send().await;
+        let operator = server.as_role(&unique("operator"), "operator");
+        let notices = operator.get("/api/v1/notices?limit=1").send().await.expect(200).json();
+        let notice = &notices["items"][0];
+        assert_eq!(members(notice), described("Notice"));
+        let path = format!("/api/v1/notices/{}/dismiss", notice["id"].as_str().unwrap());
+        let dismissed = operator.post(&path, &json!({"reason": "forged"})).send().await.expect(200).json();
+        assert_eq!(members(&dismissed), described("NoticeAnswer"));
+        assert_eq!((&dismissed["action"], &dismissed["state"]), (&json!("dismissed"), &json!("settled")));
     });
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use simulation::{Report, run};
+use simulation::{Report, START_S, run, run_from};
 
 /// Seeds with their steps that broke an invariant once, each with what was wrong.
 const REGRESSIONS: &[(u64, u64)] = &[
@@ -27,7 +28,12 @@ const SHORT: Duration = Duration::from_secs(40);
 const LONG: Duration = Duration::from_mins(10);
 
 /// What a run of some length must have seen, or it proves little.
-const MUST_HAPPEN: [&str; 40] = [
+const MUST_HAPPEN: [&str; 45] = [
+    "CouponGranted",
+    "CouponReleased",
+    "CouponReserved",
+    "CouponUsed",
+    "CouponWithdrawn",
     "CourseSelected",
     "IdempotencyKeyClaimed",
     "IdempotencyKeyFreed",
@@ -91,6 +97,36 @@ fn the_same_seed_makes_the_same_run() {
     let (first, again, other) = (holds(7, 1500), holds(7, 1500), holds(8, 1500));
     assert_eq!(first, again);
     assert_ne!(first.log_hash, other.log_hash);
+}
+
+/// The last minutes before a leap day, in UTC.
+const LEAP_DAY_S: i64 = 1_835_394_000;
+
+/// The hash of the log of one run in a process of its own, in a time zone.
+#[track_caller]
+fn hash_in(time_zone: &str, start_s: i64) -> String {
+    let start_s = start_s.to_string();
+    let run = Command::new(env!("CARGO_BIN_EXE_simulate"))
+        .env("TZ", time_zone)
+        .args(["--seconds", "0", "--seed", "29", "--steps", "700", "--start-s", &start_s])
+        .output()
+        .expect("the simulator runs");
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{said}");
+    let hash = said.lines().find_map(|line| line.strip_prefix("log hash "));
+    hash.unwrap_or_else(|| panic!("no hash: {said}")).to_owned()
+}
+
+#[test]
+fn no_time_zone_changes_a_run_on_any_day() {
+    for start_s in [START_S, LEAP_DAY_S] {
+        let hash = hash_in("UTC", start_s);
+        assert_eq!(hash, format!("{:016x}", run_from(start_s, 29, 700).unwrap_or_else(|failure| panic!("{failure}")).log_hash));
+        for time_zone in ["Asia/Shanghai", "America/Los_Angeles"] {
+            assert_eq!(hash_in(time_zone, start_s), hash, "{time_zone} from {start_s}");
+        }
+    }
+    assert_ne!(hash_in("UTC", START_S), hash_in("UTC", LEAP_DAY_S));
 }
 
 #[test]

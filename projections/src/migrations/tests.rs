@@ -44,7 +44,10 @@ async fn rows_stay_and_new_words_are_taken() {
         let story = Story::new();
         let views = earlier(&place, &story).await;
         views.migrate(MIGRATIONS).await.unwrap();
-        assert_eq!(count(&views, "select count(*) from order_view where refunded_amount + discount_amount = 0 and coupon_id is null").await, 1);
+        assert_eq!(
+            count(&views, "select count(*) from order_view where refunded_amount + discount_amount = 0 and coupon_id is null").await,
+            1
+        );
         assert_eq!(count(&views, "select count(*) from pay_record_view where closing_cause = 'code_expired'").await, 1);
         assert_eq!(count(&views, "select count(*) from course_selection_view where status = 'active'").await, 1);
         views.execute("update pay_record_view set closing_cause = 'order_paid'", values![]).await.unwrap();

@@ -5,8 +5,8 @@ use domain::pay_record::{LatePaymentReceived, PayRecordEvent, SurplusPaymentRece
 use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureReceived, UnknownCaptureStreamEvent};
 use event_store::RecordedEvent;
 
-use super::{SurplusFact, column};
 use super::fate::State;
+use super::{SurplusFact, column};
 use crate::projector::revision;
 
 /// A row of `surplus_payment_view`; its columns are described in `migrations/views`.

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use super::log::TestLog;
 use crate::{QueryPorts, QueryState, routes};
 
-const VIEWS: [Migration; 3] = [
+const VIEWS: [Migration; 4] = [
     Migration {
         version: 1,
         name: "views",
@@ -38,6 +38,12 @@ const VIEWS: [Migration; 3] = [
         name: "stock_and_coupons",
         sqlite: include_str!("../../../migrations/views/sqlite/0005_stock_and_coupons.sql"),
         postgres: include_str!("../../../migrations/views/postgres/0005_stock_and_coupons.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "discount",
+        sqlite: include_str!("../../../migrations/views/sqlite/0006_discount.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0006_discount.sql"),
     },
 ];
 

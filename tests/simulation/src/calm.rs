@@ -67,7 +67,7 @@ impl World {
         Ok(())
     }
 
-    fn deliver_all(&mut self) -> Result<(), Broken> {
+    pub(crate) fn deliver_all(&mut self) -> Result<(), Broken> {
         for _ in 0..LADDER {
             let owed = self.stores.alipay.owed();
             for notice in owed {
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// The process manager does all that is due now.
-    fn manage_all(&mut self) -> Result<(), Broken> {
+    pub(crate) fn manage_all(&mut self) -> Result<(), Broken> {
         let slot = self.slot();
         let runs = SPARE_RUNS + (self.ledger.len() + self.ledger.orders.len()) / LEAST_PAGE;
         for _ in 0..runs {
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// How many orders are on the to-do list for the time from now on that `within` names.
-    fn due(&self, within: TimeDelta) -> Result<usize, Broken> {
+    pub(crate) fn due(&self, within: TimeDelta) -> Result<usize, Broken> {
         match self.stores.todo.due(self.stores.clock.now() + within, u32::MAX).now_or_never() {
             Some(Ok(due)) => Ok(due.len()),
             _ => Err(Broken::new("the memory's to-do list answers at once", "it did not")),

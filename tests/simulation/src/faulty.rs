@@ -10,7 +10,7 @@ use event_store::{AppendError, Appended, EventStore, ExpectedRevision, LogReader
 use tokio::sync::watch;
 
 use crate::process::Seams;
-use crate::run_with;
+use crate::{START_S, run_with};
 
 mod channel;
 mod tables;
@@ -26,7 +26,7 @@ const ANY: &[&str] = &[];
 fn is_found(seams: impl Fn() -> Seams, invariants: &[&str]) {
     let mut found = 0;
     for seed in 1..=SEEDS {
-        if let Err(failure) = run_with(seed, STEPS, seams()) {
+        if let Err(failure) = run_with(START_S, seed, STEPS, seams()) {
             assert!(invariants.is_empty() || invariants.contains(&failure.invariant.as_str()), "{failure}");
             assert!(!failure.trace.is_empty() && failure.step <= STEPS, "{failure}");
             found += 1;
@@ -39,7 +39,7 @@ fn is_found(seams: impl Fn() -> Seams, invariants: &[&str]) {
 #[track_caller]
 fn holds(seams: impl Fn() -> Seams) {
     for seed in 1..=SEEDS {
-        if let Err(failure) = run_with(seed, STEPS, seams()) {
+        if let Err(failure) = run_with(START_S, seed, STEPS, seams()) {
             panic!("{failure}");
         }
     }

@@ -50,8 +50,6 @@ pub(crate) struct Ledger {
     /// Numbers whose orders will never be made.
     abandoned: BTreeSet<String>,
     pub(crate) trades: BTreeMap<String, Standing>,
-    /// How often each key was bound to what it answers with.
-    bound: BTreeMap<String, u64>,
     /// The order that has a business key now.
     live_business: BTreeMap<(String, String, String), String>,
     pub(crate) selections: BTreeMap<String, SelectionFacts>,
@@ -110,11 +108,6 @@ impl Ledger {
         self.begun.get(stream).copied()
     }
 
-    /// Whether a key was bound to one thing and then to another.
-    pub(crate) fn has_turned(&self, key: &str) -> bool {
-        self.bound.get(key).is_some_and(|times| *times > 1)
-    }
-
     /// The last revision of a stream.
     pub(crate) fn revision(&self, stream: &str) -> Option<u64> {
         self.streams.get(stream).and_then(|events| events.checked_sub(1))
@@ -136,8 +129,6 @@ impl Ledger {
                 self.take_stock_event(sku_id, &event.event_type, &data)?;
             } else if let Some(coupon_id) = stream.strip_prefix("coupon-") {
                 self.take_coupon_event(coupon_id, &event.event_type, &data)?;
-            } else if event.event_type == "IdempotencyKeyRedirected" {
-                *self.bound.entry(stream.to_owned()).or_default() += 1;
             } else if stream.starts_with("unknown_capture-") {
                 self.take_unknown(&event.event_type, &data, outside)?;
             }

@@ -11,6 +11,8 @@ mod broken;
 mod calm;
 mod chance;
 #[cfg(test)]
+mod expiry_race;
+#[cfg(test)]
 mod faulty;
 mod ledger;
 mod ports;
@@ -32,13 +34,21 @@ use world::World;
 /// The average number of steps between two rests.
 const STEPS_BETWEEN_RESTS: u32 = 300;
 
+/// When a run begins unless it is told otherwise, in seconds since 1970.
+pub const START_S: i64 = 1_772_150_400;
+
 /// Runs `steps` steps of what `seed` determines, and a rest at the end. Errors: the first invariant that does not hold.
 pub fn run(seed: u64, steps: u64) -> Result<Report, Box<Failure>> {
-    run_with(seed, steps, Seams::default())
+    run_from(START_S, seed, steps)
 }
 
-fn run_with(seed: u64, steps: u64, seams: Seams) -> Result<Report, Box<Failure>> {
-    let mut world = World::new(seed, seams).map_err(|broken| Box::new(Failure::at_the_start(seed, broken)))?;
+/// The same, begun at another time, in seconds since 1970.
+pub fn run_from(start_s: i64, seed: u64, steps: u64) -> Result<Report, Box<Failure>> {
+    run_with(start_s, seed, steps, Seams::default())
+}
+
+fn run_with(start_s: i64, seed: u64, steps: u64, seams: Seams) -> Result<Report, Box<Failure>> {
+    let mut world = World::new(start_s, seed, seams).map_err(|broken| Box::new(Failure::at_the_start(seed, broken)))?;
     match walk(&mut world, steps) {
         Ok(()) => Ok(Report::of(seed, &world)),
         Err(broken) => Err(Box::new(Failure::of(seed, &world, broken))),

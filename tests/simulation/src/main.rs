@@ -20,6 +20,9 @@ struct Arguments {
     /// How many steps each seed has.
     #[arg(long, default_value_t = 3000)]
     steps: u64,
+    /// When the run begins, in seconds since 1970.
+    #[arg(long, default_value_t = simulation::START_S)]
+    start_s: i64,
 }
 
 fn main() -> std::io::Result<ExitCode> {
@@ -31,10 +34,14 @@ fn main() -> std::io::Result<ExitCode> {
     let mut seeds = 0;
     let mut all: Option<simulation::Report> = None;
     while seeds == 0 || begun.elapsed() < Duration::from_secs(arguments.seconds) {
-        match simulation::run(first.wrapping_add(seeds), arguments.steps) {
+        match simulation::run_from(arguments.start_s, first.wrapping_add(seeds), arguments.steps) {
             Ok(report) => all = Some(all.take().map_or_else(|| report.clone(), |all| all.and(&report))),
             Err(failure) => {
-                writeln!(out, "{failure}\n\nagain: simulate --seconds 0 --seed {} --steps {}", failure.seed, arguments.steps)?;
+                writeln!(
+                    out,
+                    "{failure}\n\nagain: simulate --seconds 0 --seed {} --steps {} --start-s {}",
+                    failure.seed, arguments.steps, arguments.start_s
+                )?;
                 return Ok(ExitCode::FAILURE);
             }
         }
@@ -49,6 +56,7 @@ fn main() -> std::io::Result<ExitCode> {
             writeln!(out, "{count:>10} {kind}")?;
         }
         writeln!(out, "{all}")?;
+        writeln!(out, "log hash {:016x}", all.log_hash)?;
         let hours = all.simulated_hours().saturating_mul(60_000) / milliseconds;
         writeln!(out, "{seeds} seeds, {} steps/s, {hours} simulated hours per real minute", all.steps * 1000 / milliseconds)?;
     }

@@ -7,8 +7,8 @@ use chassis::ids::{IdSource, SeededIds};
 use chrono::TimeDelta;
 use command_api::process_managers::{AttemptPatience, MemoryOrderTodo, OrderTodo, OrderUpkeep};
 use command_api::{Channels, CommandConfig, Commands, ConfiguredChannel, CouponRule, MemoryInbox, NoticeInbox, Ports, Unverified};
-use domain::{Channel, MinorUnits};
 use domain::ids::SnowflakeSequence;
+use domain::{Channel, MinorUnits};
 use event_store::{EventStore, LogReader, MemoryEventStore};
 use followers::{FeedFollower, Follower, Leases, LogFeed, MemoryLeases};
 use gateway::Gateway;
@@ -91,7 +91,7 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    pub(crate) fn new(seed: u64, clock: Arc<ManualClock>, seams: Seams) -> Self {
+    pub(crate) fn new(seed: u64, clock: Arc<ManualClock>, alipay: Alipay, seams: Seams) -> Self {
         let chance = Chance::seeded(seed);
         let weather = Weather::new(chance.clone());
         let log_clock = Arc::clone(&clock);
@@ -103,7 +103,7 @@ impl Stores {
         let numbers = sequences.map(|sequence| (seams.numbers)(Arc::new(UnleasedIds::new(sequence)))).collect();
         Self {
             ids: Arc::new(SeededIds::new(seed, clock.clone())),
-            alipay: Arc::new(Alipay::new(clock.clone())),
+            alipay: Arc::new(alipay),
             todo: (seams.todo)(Arc::new(MemoryOrderTodo::default())),
             leases: (seams.leases)(Arc::new(MemoryLeases::default())),
             selections: (seams.selections)(Arc::new(views.course_selections.clone())),

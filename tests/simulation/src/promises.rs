@@ -13,13 +13,6 @@ use crate::ledger::{Ledger, RecordFacts, Stage};
 use crate::ports::{Notice, NoticeKind, SUCCESS};
 use crate::wishes::{Answer, Told, Wish};
 
-/// Whether a key that was bound to its own order, and then to another that has just ended, may answer with both: two at once
-/// with one key do that.
-const TURNING_KEYS: bool = false;
-
-/// Whether a key whose attempt has just ended, or begun to, may make another: two at once with one key do that.
-const TURNING_ATTEMPTS: bool = false;
-
 /// What whoever sent a key was answered first.
 #[derive(Debug)]
 struct Kept {
@@ -153,8 +146,7 @@ impl Promises {
         let own = wish.key().map_or_else(|| resource.clone(), |key| format!("idempotency-{}", key.key_hash));
         let found = created.replayed && !created.is_new;
         self.stands_by(created.position, if found { &own } else { &resource }, &resource, ledger)?;
-        let may_turn = TURNING_KEYS && ledger.has_turned(&own);
-        self.same_for_key(wish, &created.resource_id, Some(created.is_new), |_| may_turn)
+        self.same_for_key(wish, &created.resource_id, Some(created.is_new), |_| false)
     }
 
     fn attempted(&mut self, wish: &Wish, told: Told, ledger: &Ledger) -> Result<(), Broken> {
@@ -166,9 +158,7 @@ impl Promises {
         let pay_no = told.pay_no.to_string();
         check(status(&pay_no).is_some(), "a pay record that was answered is on the log", || pay_no.clone())?;
         // What the channel refused, or never gave a code for, may be tried again with the same key.
-        let is_over =
-            |record: &RecordFacts| record.led_to_nothing() || (TURNING_ATTEMPTS && !matches!(record.word, "preparing" | "pending"));
-        self.same_for_key(wish, &pay_no, None, |earlier| status(earlier).is_some_and(is_over))
+        self.same_for_key(wish, &pay_no, None, |earlier| status(earlier).is_some_and(RecordFacts::led_to_nothing))
     }
 
     /// One key stands for one thing and for one content.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::broken::{Broken, check};
 use crate::ledger::{Ledger, Outside};
-use crate::ports::{Notice, NoticeKind};
+use crate::ports::{Alipay, Notice, NoticeKind};
 use crate::process::{PROCESSES, Process, Seams, Stores, correlation_id};
 use crate::promises::Promises;
 use crate::shop;
@@ -72,10 +72,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, seams: Seams) -> Result<Self, Broken> {
-        let start = DateTime::from_timestamp(1_772_150_400, 0).unwrap_or_default();
+    pub(crate) fn new(start_s: i64, seed: u64, seams: Seams) -> Result<Self, Broken> {
+        let start = DateTime::from_timestamp(start_s, 0).unwrap_or_default();
         let clock = Arc::new(ManualClock::new(start));
-        let stores = Stores::new(seed, clock, seams);
+        let alipay = Alipay::new(clock.clone());
+        Self::over(Stores::new(seed, clock, alipay, seams), start)
+    }
+
+    /// The same over these stores.
+    pub(crate) fn over(stores: Stores, start: DateTime<Utc>) -> Result<Self, Broken> {
         shop::open(&stores.catalogue, start)?;
         let processes = (0..PROCESSES).map(|slot| Process::start(slot, &stores)).collect();
         Ok(Self {

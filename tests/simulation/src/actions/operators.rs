@@ -9,9 +9,6 @@ use crate::shop::{self, STOCKED};
 use crate::wishes::{REASON, Wish};
 use crate::world::World;
 
-/// Whether requests of refunds carry keys. One that comes twice at once makes two refunds of one key.
-const KEYED_REFUNDS: bool = true;
-
 /// Whether money that came in another amount than was asked for is given back by hand too. A part of it that goes back so is
 /// acknowledged and not recorded.
 const OTHER_AMOUNTS_BY_HAND: bool = false;
@@ -37,7 +34,7 @@ impl World {
                 _ => i64::from(chance.below(u32::try_from(owed).unwrap_or(0) + 2)),
             };
             let Ok(amount) = Money::new(amount_minor, Currency::Cny) else { return };
-            let key = self.some_key(&operator(), &format!("refund {order_id}"), &amount_minor.to_string()).filter(|_| KEYED_REFUNDS);
+            let key = self.some_key(&operator(), &format!("refund {order_id}"), &amount_minor.to_string());
             let if_match = self.some_if_match(order_id);
             let wish = RefundWish { amount, reason: REASON.to_owned() };
             self.wish("refund", Wish::Refund { caller: operator(), order_id, wish, key, if_match });

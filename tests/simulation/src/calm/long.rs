@@ -6,9 +6,6 @@ use crate::ledger::{Stage, Standing};
 
 /// How often ten minutes pass: longer than an order can be paid, its attempts closed, and each refund asked about again.
 const TENS_OF_MINUTES: usize = 13;
-/// Whether asking is held to go on after an end without proof. Where that comes long after the life of the code, the moments
-/// to ask at are over by then.
-const UNPROVEN_IS_ASKED_ON: bool = true;
 /// Beyond all that is ever looked at again.
 const FOR_EVER: TimeDelta = TimeDelta::days(36_500);
 
@@ -73,8 +70,7 @@ impl World {
     /// Of an attempt that ended without proof the channel is asked once more at the least.
     fn check_asked_on(&self) -> Result<(), Broken> {
         let records = self.ledger.orders.values().flat_map(|order| &order.records);
-        for (pay_no, record) in records.filter(|(_, record)| record.word == "closed" && record.proof == "unproven" && UNPROVEN_IS_ASKED_ON)
-        {
+        for (pay_no, record) in records.filter(|(_, record)| record.word == "closed" && record.proof == "unproven") {
             let asked_at = self.stores.alipay.asked_at(pay_no);
             let is_asked = asked_at > record.closed_at;
             check(is_asked, "asking goes on after an end without proof", || format!("{pay_no}: {asked_at:?}, {record:?}"))?;

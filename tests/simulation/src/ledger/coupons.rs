@@ -87,7 +87,9 @@ impl Ledger {
                 coupon.used_by = Some(order_id);
             }
             "CouponWithdrawn" => {
-                check(is_refunded && coupon.granted_for == order_id, "a coupon goes back with all that was paid, never else", || what.clone())?;
+                check(is_refunded && coupon.granted_for == order_id, "a coupon goes back with all that was paid, never else", || {
+                    what.clone()
+                })?;
                 check(coupon.used_by.is_none() && !coupon.is_gone, "a coupon goes back once, unless it was used", || what)?;
                 coupon.is_gone = coupon.held_by.is_none();
                 coupon.is_forfeit = true;

@@ -4,10 +4,6 @@ use super::{Ledger, Outside, Standing, number, text};
 use crate::broken::{Broken, check};
 use crate::ledger::Stage;
 
-/// Whether an operator may settle a refund whose money went back on the channel's website in other parts, so that more is said
-/// to have gone back than was taken.
-const SETTLED_BEYOND: bool = false;
-
 /// What the log says of a refund.
 #[derive(Clone, Debug)]
 pub(crate) struct RefundFacts {
@@ -135,8 +131,7 @@ impl Ledger {
             check(by_channel <= outside.alipay.gave_back(&trade_no), "what went back on the log went back at the channel", what)?;
         }
         let held = outside.alipay.captured(&trade_no).map_or(0, |held| held.amount_minor);
-        let is_settled = SETTLED_BEYOND && by_channel < all;
-        check(all <= held || is_settled, "no more goes back than was taken", what)?;
+        check(all <= held, "no more goes back than was taken", what)?;
         let is_payment = self.trades.get(&trade_no) == Some(&Standing::Confirmed);
         let says_whole = data["fully_refunded"].as_bool();
         check(says_whole == Some(is_payment && all >= held), "a whole refund is called so, and no other", what)?;

@@ -17,6 +17,8 @@ use super::{Content, Notice, NoticeKind, TradeWord};
 /// The channel itself, outside of every process of ours: trades, and the notifications that it still owes us.
 pub(crate) struct Alipay {
     clock: Arc<dyn Clock>,
+    /// For how long after a trade's time it still takes the money of who has scanned its code.
+    grace: TimeDelta,
     state: Mutex<State>,
 }
 
@@ -156,13 +158,13 @@ impl State {
     }
 
     /// What its time has ended is closed.
-    fn expire(&mut self, now: DateTime<Utc>) {
+    fn expire(&mut self, now: DateTime<Utc>, grace: TimeDelta) {
         self.now = self.now.max(now);
         let now = self.now;
         let mut ended = Vec::new();
         for (out_trade_no, trade) in &mut self.trades {
             if let Status::Awaiting { trade_no } = &trade.status
-                && now >= trade.request.time_expire
+                && now >= trade.request.time_expire + grace
             {
                 ended.push((out_trade_no.clone(), trade_no.clone()));
                 trade.status = Status::Closed { trade_no: Some(trade_no.clone()) };
@@ -176,12 +178,18 @@ impl State {
 
 impl Alipay {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, state: Mutex::default() }
+        Self { clock, grace: TimeDelta::zero(), state: Mutex::default() }
+    }
+
+    /// One that still takes the money of who has begun to pay, for so long after a trade's time.
+    #[cfg(test)]
+    pub(crate) fn with_grace(clock: Arc<dyn Clock>, grace: TimeDelta) -> Self {
+        Self { grace, ..Self::new(clock) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.expire(self.clock.now());
+        state.expire(self.clock.now(), self.grace);
         state
     }
 
