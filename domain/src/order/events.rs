@@ -157,7 +157,7 @@ pub struct OrderDraft {
     pub description: Option<String>,
     /// Its lines.
     pub items: Vec<OrderItem>,
-    /// What is owed, in smallest units: the sum of the lines.
+    /// What is owed, in smallest units: the sum of the lines, less what the coupon takes off.
     pub amount: MinorUnits,
     /// Of this currency.
     pub currency: Currency,
