@@ -1,6 +1,6 @@
 //! Coupons: granted for a payment, held before the order that they are set against is made, used when it is paid.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::coupon::{Coupon, CouponCommand, CouponGranted, CouponRejection, CouponReserved};
 use domain::order::{AppliedCoupon, OrderDraft};
 use domain::{BuyerId, CouponId, Decider, MinorUnits, Money, OrderId, PayNo};
@@ -19,9 +19,12 @@ pub struct CouponRule {
     pub discount_amount: MinorUnits,
     /// The least sum of an order that it can be set against.
     pub least_amount: MinorUnits,
-    /// How long it can be used.
+    /// How long it can be used, from the payment on.
     pub life: TimeDelta,
 }
+
+/// How long after a payment its coupon is granted at the latest: longer than a service is dark.
+const GRANTED_WITHIN: TimeDelta = TimeDelta::days(10);
 
 /// The number of the coupon for an order's payment.
 fn granted_for(order_id: OrderId) -> CouponId {
@@ -71,10 +74,13 @@ impl Commands {
         }
     }
 
-    /// Grants what the rule says for the payment of an order, once.
-    pub(crate) async fn grant_coupon(&self, context: &Context, draft: &OrderDraft) -> Result<(), CommandFailure> {
-        let Some(rule) = self.config.coupon.filter(|_| draft.amount.as_i64() > 0) else { return Ok(()) };
-        let (coupon_id, now) = (granted_for(draft.order_id), self.now());
+    /// Grants what the rule says for the payment of an order, once; whether it did so now. Orders that were paid long ago get
+    /// nothing: a rule that is new, or a list that is made again, reaches no further back.
+    pub(crate) async fn grant_coupon(&self, context: &Context, draft: &OrderDraft, paid_at: DateTime<Utc>) -> Result<bool, CommandFailure> {
+        let now = self.now();
+        let is_due = draft.amount.as_i64() > 0 && now - paid_at < GRANTED_WITHIN;
+        let Some(rule) = self.config.coupon.filter(|_| is_due) else { return Ok(false) };
+        let coupon_id = granted_for(draft.order_id);
         let granted = || CouponGranted {
             coupon_id: coupon_id.clone(),
             buyer_id: draft.buyer_id.clone(),
@@ -83,12 +89,12 @@ impl Commands {
             least_amount: rule.least_amount,
             currency: draft.currency,
             granted_at: now,
-            expires_at: now + rule.life,
+            expires_at: paid_at + rule.life,
         };
         let stream_id = streams::coupon(&coupon_id);
         let decide = |coupon: &Coupon| Coupon::decide(coupon, CouponCommand::Grant(granted()));
-        self.coupons.execute_new(&stream_id, context, decide).await?;
-        Ok(())
+        let executed = self.coupons.execute_new(&stream_id, context, decide).await?;
+        Ok(!executed.events.is_empty())
     }
 
     /// What was paid went back whole: so does the coupon that was granted for it, unless it was used.

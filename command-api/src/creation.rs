@@ -303,9 +303,8 @@ impl Commands {
     async fn order_not_made(&self, context: &Context, draft: &OrderDraft, failure: CommandFailure) -> Result<Position, CommandFailure> {
         let stream_id = streams::order(draft.order_id);
         match failure {
-            CommandFailure::InsufficientStock { .. } | CommandFailure::BuyerLimitExceeded { .. } | CommandFailure::Invalid { .. }
-                if Held::of(draft).len() > 1 =>
-            {
+            // Also where nothing was held: a key that is sent again gets today's prices and limits, not those of its first time.
+            CommandFailure::InsufficientStock { .. } | CommandFailure::BuyerLimitExceeded { .. } | CommandFailure::Invalid { .. } => {
                 let abandon = || OrderCommand::Abandon { order_id: draft.order_id };
                 match self.orders.execute_new(&stream_id, context, |state| Order::decide(state, abandon())).await {
                     Ok(_) => {

@@ -50,6 +50,15 @@ impl Context {
         Self { correlation_id, causation_id: None, actor: caller.actor(), source: SOURCE, event_ids: EventIds::Fresh }
     }
 
+    /// The same for what comes after: where ids are derived, they are others.
+    pub(crate) fn then(&self, word: &str) -> Self {
+        let event_ids = match self.event_ids {
+            EventIds::Fresh => EventIds::Fresh,
+            EventIds::Derived { cause, handler } => EventIds::Derived { cause: derived_id(cause, word), handler },
+        };
+        Self { event_ids, ..self.clone() }
+    }
+
     /// What is recorded because a wallet told it.
     pub(crate) fn of_channel(wallet: &str, correlation_id: Uuid) -> Self {
         Self { correlation_id, causation_id: None, actor: format!("channel:{wallet}"), source: SOURCE, event_ids: EventIds::Fresh }
@@ -340,6 +349,10 @@ impl<A: Aggregate> Handler<A> {
             let next = standing.revision.map_or(0, |revision| revision + 1);
             let page = self.log.read_stream(stream_id, next, PAGE).await?;
             let page_len = page.len();
+            if page_len == 0 {
+                // A kept state is shared: it is copied only where something is new.
+                return Ok(());
+            }
             let mut state = Arc::unwrap_or_clone(std::mem::take(&mut standing.state));
             let mut found = false;
             for recorded in page {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use chrono::TimeDelta;
-use domain::order::{Order, OrderDraft, OrderStatus, PaymentStatus};
+use domain::order::{Order, OrderDraft, OrderStatus, PaymentStatus, RefundCause};
 use domain::stock::ReleaseCause;
 use domain::{CouponId, OrderId, PayNo, SkuId};
 
@@ -97,7 +97,7 @@ impl Commands {
                     self.withdraw_coupon(context, order_id).await
                 } else {
                     self.sell_stock(context, draft).await?;
-                    self.grant_coupon(context, draft).await
+                    self.grant_for_payment(context, order_id, order).await
                 }
             }
             OrderStatus::Uncreated | OrderStatus::Abandoned | OrderStatus::AwaitingPayment | OrderStatus::Closing => Ok(()),
@@ -105,10 +105,23 @@ impl Commands {
     }
 }
 
+impl Commands {
+    async fn grant_for_payment(&self, context: &Context, order_id: OrderId, order: &Order) -> Result<(), CommandFailure> {
+        let (Some(created), Some((_, paid_at))) = (&order.created, order.paid) else { return Ok(()) };
+        if !self.grant_coupon(context, &created.draft, paid_at).await? {
+            return Ok(());
+        }
+        // The money may have gone back meanwhile, and whoever looked then found no coupon to withdraw.
+        let now = self.orders.load(&streams::order(order_id)).await?;
+        if now.state.payment_status() == PaymentStatus::Refunded { self.withdraw_coupon(context, order_id).await } else { Ok(()) }
+    }
+}
+
 /// What an ended order may still hold and does not need: what it held from the start, and what was held for late payments
 /// that have gone back.
 fn over(order: &Order) -> Vec<Option<PayNo>> {
-    let open = order.open_late_payments();
+    // Only those of which the log says so: money may have come late since it was read.
+    let went_back = |pay_no: &PayNo| order.refunds.iter().any(|refund| refund.pay_no == *pay_no && refund.cause == RefundCause::Late);
     let numbers = order.pay_records.iter().filter_map(|record| record.issued.as_ref()).map(|issued| issued.pay_no);
-    std::iter::once(None).chain(numbers.filter(|pay_no| !open.contains(pay_no)).map(Some)).collect()
+    std::iter::once(None).chain(numbers.filter(went_back).map(Some)).collect()
 }

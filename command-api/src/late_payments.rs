@@ -35,7 +35,8 @@ impl Commands {
             Err(CommandFailure::Order(OrderRejection::AlreadyPaid)) => Ok(()),
             Ok(()) => {
                 let cause = ReleaseCause::LatePaymentRefunded;
-                self.let_go(context, order_id, &Held::of(draft), &[Some(pay_no)], cause).await
+                // What was held in this same context has taken the ids that follow from its cause.
+                self.let_go(&context.then("let_go"), order_id, &Held::of(draft), &[Some(pay_no)], cause).await
             }
             Err(failure) => Err(failure),
         }

@@ -80,7 +80,7 @@ impl Commands {
         owned(caller, &standing.state)?.refund(refund_no).ok_or(CommandFailure::NotFound)?;
         if let Some(key) = key.filter(|key| standing.state.keys.contains_key(&key.key_hash)) {
             key_is_ours(&standing.state, Some(key))?;
-            return answer(refund_no, standing, true);
+            return self.replayed_choice(refund_no, key).await;
         }
         let command = || match choice {
             OperatorChoice::Retry => RefundCommand::Retry { refund_no, reason: reason.clone() },
@@ -148,7 +148,7 @@ impl Commands {
         key_is_ours(&executed.standing.state, key)?;
         if let Some(key) = key.filter(|key| executed.events.is_empty() && executed.standing.state.keys.contains_key(&key.key_hash)) {
             return match known {
-                Some(refund_no) => answer(refund_no, executed.standing, true),
+                Some(refund_no) => self.replayed_choice(refund_no, key).await,
                 None => self.replayed_refund(executed.standing, key).await,
             };
         }
@@ -171,6 +171,22 @@ impl Commands {
         let refund_no = used.ok_or(CommandFailure::Broken("a refund's key made none"))?;
         let is_requested = |event: &OrderStreamEvent| matches!(event, OrderStreamEvent::Order(OrderEvent::RefundRequested(requested)) if requested.refund_no == refund_no);
         let order = self.orders.load_until(&streams::order(refund_no.order_id()), is_requested).await?;
+        answer(refund_no, order, true)
+    }
+
+    /// What an operator chose with the key before: it is answered as it was then.
+    async fn replayed_choice(&self, refund_no: RefundNo, key: &CallerKey) -> Result<RefundAnswer, CommandFailure> {
+        let mut is_used = false;
+        let is_done = |event: &OrderStreamEvent| {
+            match event {
+                OrderStreamEvent::Order(OrderEvent::IdempotencyKeyRecorded(recorded)) => is_used |= recorded.key_hash == key.key_hash,
+                OrderStreamEvent::Order(OrderEvent::RefundRetried(retried)) => return is_used && retried.refund_no == refund_no,
+                OrderStreamEvent::Order(OrderEvent::RefundSucceeded(succeeded)) => return is_used && succeeded.refund_no == refund_no,
+                _ => {}
+            }
+            false
+        };
+        let order = self.orders.load_until(&streams::order(refund_no.order_id()), is_done).await?;
         answer(refund_no, order, true)
     }
 
@@ -219,7 +235,8 @@ impl Commands {
         let standing = self.orders.load(&streams::order(refund.refund_no.order_id())).await?;
         let issued = standing.state.pay_record(refund.pay_no).and_then(|record| record.issued.as_ref()).ok_or(CommandFailure::NotFound)?;
         let configured = self.ports.channels.get(issued.channel).ok_or(CommandFailure::ChannelNotConfigured)?;
-        match configured.gateway.query_refund(&refund.pay_no.to_string(), &refund.refund_no.to_string()).await? {
+        let number = self.number_at_channel(issued.channel, refund.pay_no, &refund.trade_no).await?;
+        match configured.gateway.query_refund(&number, &refund.refund_no.to_string()).await? {
             RefundState::Succeeded { refunded_at } => {
                 self.record_refund(context, refund.refund_no, RefundOutcome::Succeeded { refunded_at }).await
             }

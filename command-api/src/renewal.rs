@@ -24,31 +24,27 @@ impl Commands {
     pub async fn renew_expired(&self, order: &Order, correlation_id: Uuid) -> Result<Renewed, CommandFailure> {
         let draft = &order.created.as_ref().ok_or(CommandFailure::NotFound)?.draft;
         let (caller, request) = request_of(draft)?;
-        let request = self.with_usable_coupon(draft, request).await?;
         let key = CallerKey::new("checkout-link", "POST /checkout/renew", &draft.order_id.to_string(), "");
-        let (created, _) = self.create_order(&caller, request, Some(&key), correlation_id).await?;
+        let with_coupon = with_coupon_of(draft, request.clone());
+        let (created, _) = match self.create_order(&caller, with_coupon, Some(&key), correlation_id).await {
+            // Today it cannot be used: whoever renews has not asked for it.
+            Err(CommandFailure::Invalid { field: "coupon_id", .. }) => {
+                self.create_order(&caller, request, Some(&key), correlation_id).await?
+            }
+            created => created?,
+        };
         let order_id = created.resource_id.parse().map_err(|_| CommandFailure::Broken("an order's number is none"))?;
         Ok(Renewed { order_id, position: created.position })
     }
 }
 
-impl Commands {
-    /// The request with the expired order's coupon, if that can be used again.
-    async fn with_usable_coupon(&self, draft: &OrderDraft, request: OrderRequest) -> Result<OrderRequest, CommandFailure> {
-        let Some(applied) = &draft.coupon else { return Ok(request) };
-        let sum = draft.amount.of(draft.currency).checked_add(applied.discount_amount.of(draft.currency));
-        let sum = sum.map_err(|_| CommandFailure::Broken("an order's sum is too large"))?;
-        let is_usable = match self.applied(applied.coupon_id.clone(), &draft.buyer_id, sum).await {
-            Ok(_) => true,
-            Err(CommandFailure::Invalid { .. }) => false,
-            Err(failure) => return Err(failure),
-        };
-        Ok(match request {
-            OrderRequest::Product { product_id, sku_id, quantity, client, .. } if is_usable => {
-                OrderRequest::Product { product_id, sku_id, quantity, coupon_id: Some(applied.coupon_id.clone()), client }
-            }
-            request => request,
-        })
+/// The request with the coupon that was set against the expired order.
+fn with_coupon_of(draft: &OrderDraft, request: OrderRequest) -> OrderRequest {
+    match (request, &draft.coupon) {
+        (OrderRequest::Product { product_id, sku_id, quantity, client, .. }, Some(applied)) => {
+            OrderRequest::Product { product_id, sku_id, quantity, coupon_id: Some(applied.coupon_id.clone()), client }
+        }
+        (request, _) => request,
     }
 }
 

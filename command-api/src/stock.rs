@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
-use crate::handler::{Context, EventIds, ExecuteError, Executed, Standing};
+use crate::handler::{Context, ExecuteError, Executed, Standing};
 use crate::held::CHECK_AFTER;
 use crate::orders::invalid;
 use crate::service::Commands;
@@ -48,22 +48,25 @@ impl Commands {
         if !self.ports.catalogue.has_sku(sku_id).await? {
             return Err(CommandFailure::NotFound);
         }
-        let command_key = key.map(|key| CommandKey { key_hash: key.key_hash.clone(), request_hash: key.request_hash.clone() });
-        let (sku, command_key_) = (sku_id.clone(), command_key.clone());
+        // One of its own where the caller sent none: whoever decides for us may die after the append.
+        let own = || (streams::hash(&["command", &self.ports.ids.event_id().to_string()]), String::new());
+        let (key_hash, request_hash) = key.map_or_else(own, |key| (key.key_hash.clone(), key.request_hash.clone()));
+        let command_key = CommandKey { key_hash, request_hash };
+        let (sku, of_command) = (sku_id.clone(), Some(command_key.clone()));
         let command = move || match change {
             StockChange::Receipt(quantity) => {
-                StockCommand::Receive { sku_id: sku.clone(), quantity, reason: reason.clone(), command_key: command_key_.clone() }
+                StockCommand::Receive { sku_id: sku.clone(), quantity, reason: reason.clone(), command_key: of_command.clone() }
             }
             StockChange::Adjustment(difference) => {
-                StockCommand::Adjust { sku_id: sku.clone(), difference, reason: reason.clone(), command_key: command_key_.clone() }
+                StockCommand::Adjust { sku_id: sku.clone(), difference, reason: reason.clone(), command_key: of_command.clone() }
             }
         };
         let context = Context::of_caller(caller, correlation_id);
         let executed = self.on_stock(sku_id, &context, command).await?;
-        match command_key.filter(|_| executed.events.is_empty()) {
-            Some(key) => Ok(stock_answer(&self.stock_when_done(sku_id, &key).await?, true)),
-            None => Ok(stock_answer(&executed.standing, false)),
-        }
+        // Others' commands may have been decided with it: the answer is how it stood right after this one.
+        let standing = self.stock_when_done(sku_id, &command_key).await?;
+        let replayed = key.is_some() && executed.events.is_empty();
+        Ok(StockAnswer { available: standing.state.available(), position: standing.position, replayed })
     }
 
     /// The stock as it stood when the key changed it.
@@ -93,7 +96,7 @@ impl Commands {
                 order_skus: order_skus.clone(),
                 check_at,
             };
-            self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), move || StockCommand::Reserve(wish.clone())).await?;
+            self.on_stock(&line.sku_id, &context.then(line.sku_id.as_str()), move || StockCommand::Reserve(wish.clone())).await?;
         }
         Ok(())
     }
@@ -109,7 +112,7 @@ impl Commands {
     ) -> Result<(), CommandFailure> {
         let (sku, held_for) = (sku_id.clone(), held_for.to_vec());
         let command = move || StockCommand::Release { sku_id: sku.clone(), order_id, held_for: held_for.clone(), cause };
-        self.on_stock(sku_id, &of_sku(context, sku_id), command).await.map(drop)
+        self.on_stock(sku_id, &context.then(sku_id.as_str()), command).await.map(drop)
     }
 
     /// The order was paid: its stock is the buyer's.
@@ -117,7 +120,7 @@ impl Commands {
         for line in &draft.stock {
             let (sold, order_id, buyer_id, now) = (line.clone(), draft.order_id, draft.buyer_id.clone(), self.now());
             let command = move || StockCommand::Sell { line: sold.clone(), order_id, buyer_id: buyer_id.clone(), now };
-            self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
+            self.on_stock(&line.sku_id, &context.then(line.sku_id.as_str()), command).await?;
         }
         Ok(())
     }
@@ -127,7 +130,7 @@ impl Commands {
         for line in &draft.stock {
             let (sku_id, order_id) = (line.sku_id.clone(), draft.order_id);
             let command = move || StockCommand::Return { sku_id: sku_id.clone(), order_id };
-            self.on_stock(&line.sku_id, &of_sku(context, &line.sku_id), command).await?;
+            self.on_stock(&line.sku_id, &context.then(line.sku_id.as_str()), command).await?;
         }
         Ok(())
     }
@@ -142,15 +145,6 @@ impl Commands {
         let executed = self.stocks.execute_together(&stream_id, context, move |stock| Stock::decide(stock, command())).await;
         executed.map_err(|error| of_stock(error, sku_id))
     }
-}
-
-/// The same for one SKU of several: derived ids differ from SKU to SKU.
-fn of_sku(context: &Context, sku_id: &SkuId) -> Context {
-    let event_ids = match context.event_ids {
-        EventIds::Fresh => EventIds::Fresh,
-        EventIds::Derived { cause, handler } => EventIds::Derived { cause: chassis::ids::derived_id(cause, sku_id.as_str()), handler },
-    };
-    Context { event_ids, ..context.clone() }
 }
 
 fn of_stock(error: ExecuteError<StockRejection>, sku_id: &SkuId) -> CommandFailure {
@@ -169,10 +163,6 @@ fn of_stock(error: ExecuteError<StockRejection>, sku_id: &SkuId) -> CommandFailu
         StockRejection::WrongQuantity => invalid("quantity", "out_of_range", "The quantity is 0 or too large."),
         StockRejection::OtherwiseTaken => CommandFailure::StockTaken,
     }
-}
-
-fn stock_answer(standing: &Standing<Stock>, replayed: bool) -> StockAnswer {
-    StockAnswer { available: standing.state.available(), position: standing.position, replayed }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use crate::streams::Aggregate;
 
 /// The most commands that are decided for one append.
 const MOST_TOGETHER: usize = 200;
+/// The most commands that wait for one stream; further ones are told to come again.
+const MOST_WAITING: usize = 5_000;
 
 type Outcome<A> = Result<Executed<A>, ExecuteError<<A as domain::Decider>::Rejection>>;
 type Decision<A> = Result<Vec<<A as domain::Decider>::Event>, <A as domain::Decider>::Rejection>;
@@ -44,11 +46,15 @@ impl<A: Aggregate> fmt::Debug for Queue<A> {
 }
 
 impl<A: Aggregate> Queue<A> {
-    fn join(&self, context: &Context, decide: &Decide<A>) -> Receiver<Outcome<A>> {
+    /// `None` where too many wait already.
+    fn join(&self, context: &Context, decide: &Decide<A>) -> Option<Receiver<Outcome<A>>> {
         let (answer, told) = oneshot::channel();
-        let waiting = Waiting { context: context.clone(), decide: Arc::clone(decide), answer };
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
-        told
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= MOST_WAITING {
+            return None;
+        }
+        waiting.push(Waiting { context: context.clone(), decide: Arc::clone(decide), answer });
+        Some(told)
     }
 
     /// Those that wait longest; not those whose callers have gone.
@@ -72,7 +78,7 @@ impl<A: Aggregate> Handler<A> {
         let queue = self.queue(stream_id);
         let decide: Decide<A> = Arc::new(decide);
         for _ in 0..MAX_TRIES {
-            let mut told = queue.join(context, &decide);
+            let mut told = queue.join(context, &decide).ok_or(ExecuteError::Append(AppendError::Busy))?;
             loop {
                 let turn = match select(&mut told, Box::pin(queue.turn.lock())).await {
                     Either::Left((Ok(outcome), _)) => return outcome,
@@ -93,6 +99,14 @@ impl<A: Aggregate> Handler<A> {
             Ok(outcomes) => {
                 for (waiting, outcome) in batch.into_iter().zip(outcomes) {
                     // Nobody may wait for it any more; it is done all the same.
+                    drop(waiting.answer.send(outcome));
+                }
+            }
+            // One of them is not valid, and the others have nothing to do with it.
+            Err(ExecuteError::Append(AppendError::Invalid(_))) if batch.len() > 1 => {
+                for waiting in batch {
+                    let outcome = self.decided(stream_id, std::slice::from_ref(&waiting)).await;
+                    let outcome = outcome.and_then(|outcomes| outcomes.into_iter().next().unwrap_or(Err(ExecuteError::Stale)));
                     drop(waiting.answer.send(outcome));
                 }
             }

@@ -94,3 +94,22 @@ async fn a_refund_that_was_made_after_all_is_not_counted_again_when_another_is_s
     assert_eq!(order.refund(refund_no).unwrap().status, RefundStatus::Succeeded);
     assert_eq!(order.refunded_of(pay_no, "trade-1"), 800);
 }
+
+#[tokio::test]
+async fn a_retry_is_replayed_as_it_was_answered_whatever_came_of_it() {
+    let world = World::new().await;
+    let order_id = paid_order(&world).await;
+    world.channel.refunds(Ok(RefundState::NeedsOperator { code: "ACQ.SELLER_BALANCE_NOT_ENOUGH".to_owned() }));
+    let refund_no = world.commands.request_refund(&operator(), order_id, wish(500), None, None, CORRELATION).await.unwrap().refund_no;
+    world.commands.drive_refund(&context(), refund_no).await.unwrap();
+    let key = key("k", "again");
+    let retry = async || {
+        let choice = OperatorChoice::Retry;
+        world.commands.choose_refund(&operator(), refund_no, choice, "again".to_owned(), Some(&key), CORRELATION).await.unwrap()
+    };
+    let first = retry().await;
+    world.commands.drive_refund(&context(), refund_no).await.unwrap();
+    assert_eq!(world.load(order_id).await.refund(refund_no).unwrap().status, RefundStatus::Succeeded);
+    let again = retry().await;
+    assert_eq!((again.status, again.order.position, again.replayed), (first.status, first.order.position, true));
+}

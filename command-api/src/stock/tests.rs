@@ -118,9 +118,12 @@ async fn more_than_there_is_makes_no_order_and_holds_nothing() {
     assert!(matches!(&refused, Err(CommandFailure::InsufficientStock { sku_id, available: 5 }) if sku_id.as_str() == "mug-black"));
     assert_eq!(shop.counts("mug-black").await, (5, 0, 0));
     assert_eq!(shop.world.all("OrderCreated").await, Vec::<serde_json::Value>::new());
-    // Only what succeeded is answered again: when more has come in the same key makes the order.
+    // Only what succeeded is answered again: when more has come in the same key makes the order, at the price of that day.
     shop.world.receive("mug-black", 1).await;
+    shop.world.change("mug", |draft| draft.skus[0].price = Money::new(9_900, Currency::Cny).unwrap()).await;
     let made = shop.world.create(&alice(), black(6), Some(&key("k", "six"))).await.unwrap().0;
+    assert!(!made.replayed);
+    assert_eq!(shop.world.all("OrderCreated").await[0]["amount"], 6 * 9_900);
     assert_eq!(shop.counts("mug-black").await, (0, 6, 0));
     let again = shop.world.create(&alice(), black(6), Some(&key("k", "six"))).await.unwrap().0;
     assert_eq!((again.resource_id, again.replayed), (made.resource_id, true));

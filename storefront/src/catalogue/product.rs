@@ -111,7 +111,7 @@ pub struct Product {
     pub starts_at: Option<DateTime<Utc>>,
     /// Whether it may be bought now.
     pub on_sale: bool,
-    /// How many of each variant one buyer may hold and have bought; `None` without a limit.
+    /// How many of each variant one buyer may hold and have bought since it was set; `None` without a limit.
     pub buyer_limit: Option<u32>,
     /// For how many seconds an order of it can be paid, where that is shorter than usual.
     pub hold_s: Option<u32>,
@@ -147,7 +147,7 @@ pub struct ProductDraft {
     pub starts_at: Option<DateTime<Utc>>,
     /// Whether it may be bought.
     pub on_sale: bool,
-    /// How many of each variant one buyer may hold and have bought, at least 1; for goods only.
+    /// How many of each variant one buyer may hold and have bought since it was set, at least 1; for goods only.
     pub buyer_limit: Option<u32>,
     /// For how many seconds an order of it can be paid, [`ProductDraft::SHORTEST_HOLD_S`] to [`ProductDraft::LONGEST_HOLD_S`]:
     /// so short is its stock held for who does not pay. For goods only.

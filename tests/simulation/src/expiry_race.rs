@@ -31,6 +31,8 @@ use crate::world::World;
 const AROUND_MS: i64 = 1000;
 /// For how long the channel still takes the money of who has begun to pay.
 const GRACE: TimeDelta = TimeDelta::seconds(5);
+/// Runs of the process manager in which it does all that is due at the end.
+const RUNS: usize = 6;
 /// More looks, ten minutes apart, than any order needs.
 const MOST_LOOKS: usize = 60;
 
@@ -136,6 +138,22 @@ impl Race {
         self.world.manage_all()
     }
 
+    /// The expiry is left after so many polls; whether it had ended by then.
+    fn expiry_begins(&mut self, polls: usize) -> Result<bool, Broken> {
+        self.at(self.expires_at);
+        let mut left = polls;
+        for _ in 0..RUNS {
+            let manager = self.world.processes[0].manager.clone();
+            self.world.follow(0, manager);
+            while self.world.under_way() > 0 {
+                let Some(fewer) = left.checked_sub(1) else { return Ok(false) };
+                left = fewer;
+                self.world.poll_one()?;
+            }
+        }
+        Ok(true)
+    }
+
     fn pays(&mut self, after_ms: i64) {
         self.at(self.expires_at + TimeDelta::milliseconds(after_ms));
         self.world.stores.alipay.pay(&self.pay_no.to_string(), 0, false);
@@ -143,6 +161,9 @@ impl Race {
 
     /// Looks at the order until nothing is left to do; how it ended.
     fn comes_to_rest(&mut self) -> Result<&'static str, Broken> {
+        self.world.drain()?;
+        // Any process may go on, whoever had the lease.
+        self.world.advance(TimeDelta::seconds(20));
         for _ in 0..MOST_LOOKS {
             self.world.deliver_all()?;
             self.world.manage_all()?;
@@ -228,4 +249,20 @@ fn who_pays_in_time_has_paid_and_nobody_pays_what_was_closed() {
 #[test]
 fn who_pays_what_the_channel_did_not_close_has_paid() {
     ends_as(Notice::AfterTheExpiry, Close::Fails, &[("paid", 2001)]);
+}
+
+#[test]
+fn who_pays_between_any_two_awaits_of_the_expiry_has_paid_or_cannot() {
+    let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
+    for polls in 0.. {
+        let mut race = Race::begun(Close::Works).unwrap();
+        let is_over = race.expiry_begins(polls).unwrap();
+        race.pays(0);
+        let ended = race.comes_to_rest().unwrap_or_else(|broken| panic!("after {polls} polls: {broken}"));
+        *ends.entry(ended).or_default() += 1;
+        if is_over {
+            break;
+        }
+    }
+    assert!(ends.len() == 2 && ends["paid"] > 10 && ends["expired"] > 10, "{ends:?}");
 }

@@ -8,7 +8,7 @@ mod notice;
 mod tables;
 
 pub(crate) use adapter::{AlipayAdapter, SUCCESS};
-pub(crate) use alipay::{Alipay, CODE_LIFE, Captured};
+pub(crate) use alipay::{Alipay, CODE_LIFE};
 pub(crate) use log::SimulatedLog;
 pub(crate) use notice::{Content, Forgery, Notice, NoticeKind, TradeWord};
 pub(crate) use tables::{SimulatedCatalogue, SimulatedInbox, SimulatedLeases, SimulatedNumbers, SimulatedTodo, SimulatedView};

@@ -4,14 +4,9 @@ use command_api::{Caller, OperatorChoice, RefundWish, StockChange};
 use domain::{Currency, Money, OrderId, PayNo, RefundNo};
 
 use crate::ledger::{Stage, Standing};
-use crate::ports::Captured;
 use crate::shop::{self, STOCKED};
 use crate::wishes::{REASON, Wish};
 use crate::world::World;
-
-/// Whether money that came in another amount than was asked for is given back by hand too. A part of it that goes back so is
-/// acknowledged and not recorded.
-const OTHER_AMOUNTS_BY_HAND: bool = false;
 
 fn operator() -> Caller {
     Caller::Operator("op".to_owned())
@@ -45,12 +40,7 @@ impl World {
     pub(super) fn refund_by_hand(&mut self) {
         let chance = self.stores.chance.clone();
         let is_ours = |trade_no: &String| self.ledger.trades.get(trade_no).is_some_and(|standing| *standing != Standing::Unknown);
-        let is_owed = |held: &Captured| {
-            let order = held.out_trade_no.get(..held.out_trade_no.len().saturating_sub(2)).and_then(|id| self.ledger.orders.get(id));
-            order.is_some_and(|order| order.amount_minor == held.amount_minor)
-        };
-        let captures = self.stores.alipay.captures().into_iter().filter(|(trade_no, _)| is_ours(trade_no));
-        let captures: Vec<_> = captures.filter(|(_, held)| OTHER_AMOUNTS_BY_HAND || is_owed(held)).collect();
+        let captures: Vec<_> = self.stores.alipay.captures().into_iter().filter(|(trade_no, _)| is_ours(trade_no)).collect();
         let Some((trade_no, held)) = chance.recent(&captures).cloned() else { return };
         let left = held.amount_minor - self.stores.alipay.gave_back(&trade_no);
         let amount_minor = if chance.one_in(2) { left } else { i64::from(chance.below(u32::try_from(left).unwrap_or(0) + 1)) };

@@ -18,6 +18,7 @@ impl World {
         }
         for _ in 0..TENS_OF_MINUTES {
             self.rest_for(TimeDelta::minutes(10))?;
+            self.check_found_soon()?;
         }
         for _ in 0..2 {
             self.rest_for(TimeDelta::hours(25))?;
@@ -34,6 +35,19 @@ impl World {
         self.advance(by);
         self.deliver_all()?;
         self.manage_all()
+    }
+
+    /// While an order can be paid, its channel is asked every ten minutes at the least.
+    fn check_found_soon(&self) -> Result<(), Broken> {
+        let open = self.ledger.orders.values().filter(|order| order.stage == Stage::Open);
+        for (pay_no, record) in open.flat_map(|order| &order.records).filter(|(_, record)| record.word == "pending") {
+            let trade_no = self.stores.alipay.captured_for(pay_no);
+            let is_found = trade_no.as_ref().is_none_or(|trade_no| self.ledger.trades.contains_key(trade_no));
+            check(is_found, "a payment that nobody tells of is found within ten minutes", || {
+                format!("{trade_no:?} of {pay_no}: {record:?}")
+            })?;
+        }
+        Ok(())
     }
 
     /// A payment that no notification tells of is found by asking, unless the wait for it was given up: then it is asked
