@@ -133,7 +133,11 @@ impl Commands {
                 let is_told = !matches!(judged.notification.news, News::Refunded { .. });
                 Ok(if is_told { NoticeVerdict::SettledByQuery } else { otherwise })
             }
-            Ok(TradeState::ClosedUnpaid | TradeState::ClosedRefunded(_)) => Ok(NoticeVerdict::SettledByQuery),
+            Ok(TradeState::ClosedRefunded(capture)) if capture.trade_no == judged.notification.trade_no => {
+                Ok(NoticeVerdict::SettledByQuery)
+            }
+            // Two signed words that contradict each other: the one that tells of money is not let go.
+            Ok(TradeState::ClosedUnpaid) if !matches!(judged.notification.news, News::Paid { .. }) => Ok(NoticeVerdict::SettledByQuery),
             Ok(_) | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => Ok(otherwise),
             Err(failure) => Err(failure),
         }

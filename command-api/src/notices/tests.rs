@@ -87,6 +87,7 @@ async fn what_is_not_believed_changes_nothing_but_a_record_that_it_came() {
         (NotificationRefusal::MissingSign, false),
         (NotificationRefusal::SignTypeNotAllowed, false),
         (NotificationRefusal::BadSignature, false),
+        (NotificationRefusal::NotANotification, false),
         (NotificationRefusal::UnknownType, true),
         (NotificationRefusal::AppIdMismatch, true),
         (NotificationRefusal::SellerIdMismatch, true),

@@ -49,6 +49,9 @@ pub(super) fn verified<'a>(body: &'a [u8], keys: &AlipayKeys) -> Result<Form<'a>
 /// Reads a notification. Errors: the first check that fails, in the order of the refusals' list.
 pub(super) fn read(body: &[u8], config: &AlipayConfig) -> Result<Notification, NotificationRefusal> {
     let form = verified(body, &config.alipay_public_keys)?;
+    if form.get("notify_type").is_none_or(<[u8]>::is_empty) {
+        return Err(NotificationRefusal::NotANotification);
+    }
     let members = Members { form: &form, charset: charset(&form)? };
     let is = |name: &str, expected: &str| members.text(name).as_deref() == Some(expected);
     if !is("notify_type", PAYMENT) {

@@ -92,6 +92,9 @@ pub enum NotificationRefusal {
     /// The signature is not the channel's.
     #[error("bad_signature")]
     BadSignature,
+    /// Signed by the channel, but for a browser's way back: every buyer holds such a text and may write it in many ways.
+    #[error("not_a_notification")]
+    NotANotification,
     /// Another kind of notification than a payment's.
     #[error("unknown_type")]
     UnknownType,

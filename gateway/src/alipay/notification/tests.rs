@@ -145,7 +145,6 @@ fn amounts_that_are_none_are_refused() {
 fn a_notification_for_somebody_else_is_refused() {
     for (name, value, refusal) in [
         ("notify_type", "batch_refund_notify", NotificationRefusal::UnknownType),
-        ("notify_type", "", NotificationRefusal::UnknownType),
         ("app_id", "2026000000000002", NotificationRefusal::AppIdMismatch),
         ("app_id", "", NotificationRefusal::AppIdMismatch),
         ("seller_id", "2088000000000002", NotificationRefusal::SellerIdMismatch),
@@ -157,7 +156,7 @@ fn a_notification_for_somebody_else_is_refused() {
         assert!(refusal.is_authentic());
     }
     for (name, refusal) in [
-        ("notify_type", NotificationRefusal::UnknownType),
+        ("notify_type", NotificationRefusal::NotANotification),
         ("app_id", NotificationRefusal::AppIdMismatch),
         ("trade_status", NotificationRefusal::UnknownStatus),
         ("notify_id", NotificationRefusal::Incomplete),
@@ -166,6 +165,8 @@ fn a_notification_for_somebody_else_is_refused() {
     ] {
         assert_eq!(without(name), Err(refusal), "without {name}");
     }
+    assert_eq!(with(|members| set(members, "notify_type", "")), Err(NotificationRefusal::NotANotification));
+    assert!(!NotificationRefusal::NotANotification.is_authentic(), "every buyer holds such a text");
     assert_eq!(with(|members| set(members, "trade_no", "")), Err(NotificationRefusal::Incomplete));
     assert!(NotificationRefusal::Incomplete.is_authentic());
 }

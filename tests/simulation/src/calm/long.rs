@@ -73,7 +73,7 @@ impl World {
             check(open.is_none(), "every refund ends or needs an operator", || format!("{open:?}"))?;
         }
         self.ledger.check_stock_at_rest()?;
-        self.ledger.check_coupons_at_rest()?;
+        self.ledger.check_coupons_at_rest(self.latest)?;
         self.check_late()?;
         self.check_asked_on()?;
         self.check_given_back()?;

@@ -157,6 +157,7 @@ fn refunds_whose_answers_are_lost_are_found_by_asking() {
 fn refunds_that_the_channel_forgets_are_found() {
     let invariants = [
         "every refund ends or needs an operator",
+        "a refund is observed only where one was made by hand",
         "what is due is done",
         "a genuine notification is acknowledged in the end",
         "what went back on the log went back at the channel, and no less",

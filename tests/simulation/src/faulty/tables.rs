@@ -47,7 +47,9 @@ fn a_number_that_is_given_out_twice_is_found() {
 }
 
 /// What breaks where nobody goes on with what was begun.
-const HANGING: [&str; 6] = [
+const HANGING: [&str; 8] = [
+    "a payment that nobody tells of is found within ten minutes",
+    "a coupon is granted for each order that stays paid",
     "every order is paid or ends",
     "a payment that nobody tells of is found by asking",
     "every attempt ends",

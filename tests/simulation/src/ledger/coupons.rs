@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::{Ledger, number, text};
 use crate::broken::{Broken, check};
 use crate::ledger::Stage;
+
+/// How long after a payment its coupon is granted at the latest: what was dark for longer grants none.
+const GRANTED_WITHIN: TimeDelta = TimeDelta::days(10);
 
 /// What the log says of a coupon.
 #[derive(Clone, Debug)]
@@ -124,13 +128,14 @@ impl Ledger {
     }
 
     /// At rest no order waits for its payment any more.
-    pub(crate) fn check_coupons_at_rest(&self) -> Result<(), Broken> {
+    pub(crate) fn check_coupons_at_rest(&self, now: DateTime<Utc>) -> Result<(), Broken> {
         let held = self.coupons.iter().find(|(_, coupon)| coupon.held_by.is_some());
         check(held.is_none(), "no coupon is held by an order that has ended", || format!("{held:?}"))?;
         let by_order: BTreeMap<&str, &CouponFacts> = self.coupons.values().map(|coupon| (coupon.granted_for.as_str(), coupon)).collect();
         for (order_id, order) in self.orders.iter().filter(|(_, order)| order.stage == Stage::Paid) {
             let granted = by_order.get(order_id.as_str());
-            let is_earned = order.amount_minor > 0 && !order.is_wholly_refunded;
+            let is_recent = order.paid_at.is_some_and(|paid_at| now - paid_at < GRANTED_WITHIN);
+            let is_earned = is_recent && order.amount_minor > 0 && !order.is_wholly_refunded;
             let holds = granted.map_or(!is_earned, |coupon| order.is_wholly_refunded == coupon.is_forfeit || coupon.used_by.is_some());
             check(holds, "a coupon is granted for each order that stays paid", || format!("{order_id}: {granted:?}, {order:?}"))?;
             let own = order.coupon.as_ref().map(|coupon_id| self.coupons.get(coupon_id));

@@ -54,6 +54,7 @@ pub(crate) struct OrderFacts {
     confirmed_minor: Option<i64>,
     /// The channel's number of the payment that paid it.
     pub(crate) paid_by: Option<String>,
+    pub(super) paid_at: Option<DateTime<Utc>>,
     pub(crate) is_wholly_refunded: bool,
     pub(crate) refunds: BTreeMap<String, RefundFacts>,
     pub(crate) records: BTreeMap<String, RecordFacts>,
@@ -74,6 +75,7 @@ impl OrderFacts {
             end_cause: None,
             confirmed_minor: None,
             paid_by: None,
+            paid_at: None,
             is_wholly_refunded: false,
             refunds: BTreeMap::new(),
             records: BTreeMap::new(),
@@ -175,6 +177,7 @@ impl Ledger {
         order.confirmed_minor = Some(amount);
         let (is_course, out_business_id, buyer) = (order.order_type == "course", order.out_business_id.clone(), order.buyer.clone());
         order.paid_by = Some(trade_no.clone());
+        order.paid_at = time(data, "paid_at");
         self.owed.remove(&(order_id.to_owned(), "PaymentConfirmed"));
         self.owed.insert((order_id.to_owned(), "OrderPaid"));
         if is_course {
