@@ -156,12 +156,10 @@ impl<G> CircuitBreaker<G> {
 
 impl<G> Drop for Pass<'_, G> {
     fn drop(&mut self) {
-        // A trial that was given up, for instance with its request, must not leave the breaker trying for ever. Nothing was
-        // learned: the channel is left alone for as long as after a failure.
-        let now = self.breaker.clock.now();
+        // A trial that was given up, for instance with its request, must not leave the breaker trying for ever.
         let mut state = self.breaker.state();
-        if let (State::Trying { .. }, true) = (*state, self.is_trial) {
-            *state = State::Open { opened_at: now };
+        if let (State::Trying { opened_at }, true) = (*state, self.is_trial) {
+            *state = State::Open { opened_at };
         }
     }
 }
