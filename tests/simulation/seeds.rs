@@ -108,7 +108,7 @@ fn hash_in(time_zone: &str, start_s: i64) -> String {
     let start_s = start_s.to_string();
     let run = Command::new(env!("CARGO_BIN_EXE_simulate"))
         .env("TZ", time_zone)
-        .args(["--seconds", "0", "--seed", "29", "--steps", "700", "--start-s", &start_s])
+        .args(["--seconds", "0", "--threads", "1", "--seed", "29", "--steps", "700", "--start-s", &start_s])
         .output()
         .expect("the simulator runs");
     let said = String::from_utf8_lossy(&run.stdout).into_owned();
