@@ -1,5 +1,6 @@
 //! The ways to pay.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 /// A channel: a wallet and the product of it that is used.
@@ -83,6 +84,43 @@ impl Channel {
     /// begins, and it knows nothing of the attempt before the browser has come.
     pub fn takes_form(self) -> bool {
         matches!(self, Self::AlipayPage | Self::AlipayWap)
+    }
+
+    /// Whether it is WeChat Pay's, by either of its protocols.
+    pub fn is_wechat(self) -> bool {
+        matches!(
+            self,
+            Self::WechatNative
+                | Self::WechatH5
+                | Self::WechatJsapi
+                | Self::WechatApp
+                | Self::WechatMiniProgram
+                | Self::WechatNativeV2
+                | Self::WechatH5V2
+                | Self::WechatJsapiV2
+                | Self::WechatAppV2
+        )
+    }
+
+    /// Whether the number of an unpaid attempt may be sent to the channel again, with the same members: it then prepares
+    /// the same payment anew. Elsewhere one number is sent once.
+    pub fn prepares_again(self) -> bool {
+        self.is_wechat()
+    }
+
+    /// Whether the channel must be told who pays, as the wallet names them to the application.
+    pub fn needs_openid(self) -> bool {
+        matches!(self, Self::WechatJsapi | Self::WechatMiniProgram | Self::WechatJsapiV2)
+    }
+
+    /// Whether the channel must be told the address of the payer's device.
+    pub fn needs_client_ip(self) -> bool {
+        matches!(self, Self::WechatH5 | Self::WechatH5V2)
+    }
+
+    /// For how long after an attempt was issued the channel refuses to close it.
+    pub fn closes_after(self) -> TimeDelta {
+        if self.is_wechat() { TimeDelta::minutes(5) } else { TimeDelta::zero() }
     }
 
     /// Reads the contract's word; `None` for any other.

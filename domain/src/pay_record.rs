@@ -13,7 +13,7 @@ pub(crate) use decide::confirmation;
 pub use decide::{Capture, ClosingProof, OrderStage, PaidOrder, PayRecordCommand, PayRecordRejection};
 pub use events::{
     CaptureSource, ClosedProof, ClosingCause, LatePaymentReceived, OrderItem, PayRecordClosed, PayRecordClosing, PayRecordEvent,
-    PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared, PaymentConfirmed, PaymentRequest, SurplusPaymentReceived,
-    SurplusReason,
+    PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared, PaymentConfirmed, PaymentRequest, Prepared,
+    SurplusPaymentReceived, SurplusReason,
 };
 pub use state::{Issued, KnownCapture, PayRecord, PayRecordStatus};

@@ -42,7 +42,24 @@ pub struct Upcaster {
 }
 
 /// Every upcaster, in no order. An event whose shape changes gets a line here and a stored form in `stored-forms/`.
-pub const UPCASTERS: &[Upcaster] = &[];
+pub const UPCASTERS: &[Upcaster] = &[
+    // Whom the channel is told of was never told of before: nothing changes.
+    Upcaster { event_type: "PayRecordIssued", from: 1, apply: |content| content },
+    Upcaster { event_type: "PayRecordPrepared", from: 1, apply: only_codes },
+];
+
+/// All that channels gave were codes.
+fn only_codes(mut content: Value) -> Value {
+    if let Some(members) = content.as_object_mut() {
+        if let Some(code_url) = members.remove("code_url") {
+            members.insert("prepared".to_owned(), serde_json::json!({ "code_url": code_url }));
+        }
+        if let Some(expires_at) = members.remove("code_expires_at") {
+            members.insert("expires_at".to_owned(), expires_at);
+        }
+    }
+    content
+}
 
 /// Brings `content` from shape `from` to shape `to`, one step at a time. `None` where a step is missing.
 pub fn upcast(upcasters: &[Upcaster], event_type: &str, from: u16, to: u16, content: Value) -> Option<Value> {

@@ -1,10 +1,12 @@
-//! Alipay: the `gateway.do` protocol in public-key mode with RSA2.
+//! Alipay: the `gateway.do` protocol with RSA2, with public keys or with certificates.
 //!
 //! Source: Alipay's open platform, pages of `alipay.trade.precreate`, `alipay.trade.query`, `alipay.trade.close` and of
 //! asynchronous notifications.
 
 mod answer;
 mod beijing;
+mod bill;
+mod certificate;
 mod charset;
 mod config;
 mod content;
@@ -13,10 +15,12 @@ mod keys;
 mod notification;
 mod outcome;
 mod page;
+mod probe;
 mod refund;
 mod request;
 mod transport;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -24,15 +28,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use chassis::clock::Clock;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::Channel;
 
+pub use certificate::CertificateError;
 pub use config::{
-    AlipayConfig, AlipayConfigError, AlipaySettings, CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT, PAGE_PRODUCT_CODE, QR_PRODUCT_CODES,
+    AlipayCertificates, AlipayConfig, AlipayConfigError, AlipaySettings, CALL_TIME_LIMIT, CertificateInUse, LONGEST_CALL_TIME_LIMIT,
+    PAGE_PRODUCT_CODE, QR_PRODUCT_CODES, WAP_PRODUCT_CODE,
 };
 pub use content::subject;
 pub use keys::KeyError;
 pub use notification::NOTIFICATION_LIMIT;
+pub use probe::ProbeError;
 
 use self::answer::{Answer, AnswerError};
 use self::form::{Empty, Form};
@@ -41,8 +48,9 @@ use self::notification::Status;
 use self::outcome::Outcome;
 use self::transport::{HttpTransport, Transport, TransportError};
 use crate::{
-    Capture, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply, Operation,
-    PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
+    Capture, ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal,
+    NotificationReply, Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState,
+    Statement, TradeState,
 };
 
 /// How long a precreated code can be scanned; `time_expire` may end it sooner.
@@ -106,21 +114,31 @@ impl AlipayGateway {
 
     /// Whether Alipay signed the raw query with which a browser came back. It never proves a payment, even then.
     pub fn is_genuine_return(&self, raw_query: &[u8]) -> bool {
-        signed_return(raw_query, &self.config).is_some()
+        signed_return(raw_query, &self.config, self.clock.now()).is_some()
     }
 
     /// Calls a method and reads what its verified answer means.
     async fn call(&self, operation: Operation, notify_url: Option<&str>, biz_content: String) -> Result<(Outcome, Answer), CallError> {
         let method = method(operation);
-        let members = request::members(&self.config.app_id, method, notify_url, biz_content, self.clock.now());
+        let members = self.members(method, notify_url, biz_content);
         let request = request::signed(&members, &self.config.app_private_key).map_err(CallError::Signing)?;
         let answer = self.transport.send(request).await.map_err(CallError::Transport)?;
         self.note_time(answer.date.as_deref());
         if answer.status != 200 {
             return Err(CallError::Status(answer.status));
         }
-        let answer = Answer::read(&answer.body, method, &self.config.alipay_public_keys).map_err(CallError::Answer)?;
+        let answer = Answer::read(&answer.body, method, &self.config.alipay_keys, self.clock.now()).map_err(CallError::Answer)?;
         Ok((Outcome::of(operation, &answer), answer))
+    }
+
+    /// The members of a call; in certificate mode with the serials of our certificate and of the roots.
+    fn members(&self, method: &str, notify_url: Option<&str>, biz_content: String) -> BTreeMap<&'static str, String> {
+        let mut members = request::members(&self.config.app_id, method, notify_url, biz_content, self.clock.now());
+        if let Some(certified) = &self.config.certified {
+            members.insert("app_cert_sn", certified.app_serial().to_owned());
+            members.insert("alipay_root_cert_sn", certified.root_serial().to_owned());
+        }
+        members
     }
 
     fn note_time(&self, date: Option<&str>) {
@@ -132,14 +150,15 @@ impl AlipayGateway {
 }
 
 /// The signed text of a return, if Alipay signed it. Some returns are signed with `sign_type` in the text, others without.
-fn signed_return(raw_query: &[u8], config: &AlipayConfig) -> Option<Vec<u8>> {
+fn signed_return(raw_query: &[u8], config: &AlipayConfig, now: DateTime<Utc>) -> Option<Vec<u8>> {
     let form = Form::read(Some(raw_query).filter(|query| query.len() <= NOTIFICATION_LIMIT)?).ok()?;
     let sign = form.get("sign")?;
     if form.get("sign_type").is_some_and(|sign_type| sign_type != request::SIGN_TYPE.as_bytes()) {
         return None;
     }
     let texts = [&["sign", "sign_type"][..], &["sign"]].map(|without| form.canonical(without, Empty::Kept));
-    texts.into_iter().find(|text| config.alipay_public_keys.verify(text, sign))
+    let serial = form.get("alipay_cert_sn").and_then(|serial| str::from_utf8(serial).ok());
+    texts.into_iter().find(|text| config.alipay_keys.verify(text, sign, serial, now).is_ok())
 }
 
 #[async_trait]
@@ -150,7 +169,7 @@ impl Gateway for AlipayGateway {
         let called = self.call(operation, Some(&request.notify_url), content).await;
         let answer = accepted(operation, called, &request.out_trade_no)?;
         let code_url = answer.text("qr_code").ok_or_else(|| lacks(operation, "qr_code"))?;
-        Ok(Precreated { code_url: code_url.to_owned() })
+        Ok(Precreated::Code { code_url: code_url.to_owned() })
     }
 
     async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
@@ -193,8 +212,17 @@ impl Gateway for AlipayGateway {
         self.sign_form(request)
     }
 
-    fn read_notification(&self, raw: &RawNotification, _received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
-        notification::read(&raw.body, &self.config)
+    async fn download_statement(&self, date: NaiveDate) -> Result<Statement, GatewayError> {
+        self.fetch_statement(date).await
+    }
+
+    fn client_parameters(&self, channel: Channel, _: &str, _: DateTime<Utc>, _: &str) -> Result<ClientParameters, GatewayError> {
+        let code = "paystream.no_client_parameters".to_owned();
+        Err(GatewayError::Refused { channel, operation: Operation::ClientParameters, code })
+    }
+
+    fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
+        notification::read(&raw.body, &self.config, received_at)
     }
 
     fn reply(&self, receipt: Receipt) -> NotificationReply {
@@ -219,7 +247,8 @@ fn method(operation: Operation) -> &'static str {
         Operation::Close => "alipay.trade.close",
         Operation::Refund => "alipay.trade.refund",
         Operation::QueryRefund => "alipay.trade.fastpay.refund.query",
-        Operation::Form => page::PAGE_PAY,
+        Operation::Form | Operation::ClientParameters => page::PAGE_PAY,
+        Operation::DownloadStatement => "alipay.data.dataservice.bill.downloadurl.query",
     }
 }
 

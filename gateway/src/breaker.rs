@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chassis::clock::Clock;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::Channel;
 
 use crate::{
-    Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply, Operation, PaymentForm,
-    PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
+    ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply,
+    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, Statement, TradeState,
 };
 
 /// When a breaker opens and for how long.
@@ -198,8 +198,27 @@ impl<G: Gateway> Gateway for CircuitBreaker<G> {
         self.gateway.form(request)
     }
 
+    fn client_parameters(
+        &self,
+        channel: Channel,
+        prepay_id: &str,
+        at: DateTime<Utc>,
+        nonce: &str,
+    ) -> Result<ClientParameters, GatewayError> {
+        self.gateway.client_parameters(channel, prepay_id, at, nonce)
+    }
+
+    async fn download_statement(&self, date: NaiveDate) -> Result<Statement, GatewayError> {
+        // Not counted: no payment waits for a statement, and trouble with one must not keep buyers from paying.
+        self.gateway.download_statement(date).await
+    }
+
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
         self.gateway.read_notification(raw, received_at)
+    }
+
+    async fn fetch_key(&self, raw: &RawNotification) {
+        self.gateway.fetch_key(raw).await;
     }
 
     fn reply(&self, receipt: Receipt) -> NotificationReply {

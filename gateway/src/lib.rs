@@ -3,6 +3,7 @@
 pub mod alipay;
 mod breaker;
 mod port;
+pub mod wechat_pay;
 
 pub use breaker::{BreakerConfig, CircuitBreaker, CircuitOpen};
 pub use port::*;

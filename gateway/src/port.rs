@@ -1,16 +1,25 @@
+mod client;
 mod form;
 mod notification;
+mod official_account;
+mod product_codes;
 mod refund;
+mod statement;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::{Channel, Money};
 
+pub use client::ClientParameters;
 pub use form::{FormRequest, PaymentForm};
 pub use notification::{News, Notification, NotificationRefusal, NotificationReply, RawNotification, Receipt};
+pub use official_account::{OfficialAccount, OpenIdError};
+pub use product_codes::{ProductCodes, ProductScan, ScanAnswer};
 pub use refund::{RefundRequest, RefundState};
+pub use statement::{STATEMENT_LINE_LIMIT, Statement, StatementError, StatementLine, StatementLineKind};
 
 /// What is asked of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +36,10 @@ pub enum Operation {
     QueryRefund,
     /// Sign the form with which a buyer's browser goes to the channel. The channel is not called.
     Form,
+    /// Sign what a page or an app hands to the wallet. The channel is not called.
+    ClientParameters,
+    /// Fetch what the channel says of one day.
+    DownloadStatement,
 }
 
 impl Operation {
@@ -39,6 +52,8 @@ impl Operation {
             Self::Refund => "refund",
             Self::QueryRefund => "query_refund",
             Self::Form => "form",
+            Self::ClientParameters => "client_parameters",
+            Self::DownloadStatement => "download_statement",
         }
     }
 }
@@ -90,23 +105,51 @@ pub struct Inconclusive {
 pub struct PrecreateRequest {
     /// Our pay number.
     pub out_trade_no: String,
+    /// The product of the wallet: it decides what is prepared, and by which application.
+    pub channel: Channel,
     /// What is asked for.
     pub amount: Money,
     /// What the buyer reads. It holds no `&`, `=` or `/`.
     pub subject: String,
-    /// The channel's product code, from configuration (Alipay: `FACE_TO_FACE_PAYMENT` or `QR_CODE_OFFLINE`).
+    /// The channel's product code, from configuration (Alipay: `FACE_TO_FACE_PAYMENT` or `QR_CODE_OFFLINE`; WeChat Pay has
+    /// none).
     pub product_code: String,
     /// When the channel itself stops taking money, whole seconds.
     pub time_expire: DateTime<Utc>,
     /// Where the channel sends its notifications.
     pub notify_url: String,
+    /// Who pays, as the wallet names them to the application: WeChat Pay inside WeChat and in mini programs needs it.
+    pub payer_openid: Option<String>,
+    /// The address of the payer's device: WeChat Pay on a phone's browser needs it.
+    pub payer_client_ip: Option<IpAddr>,
 }
 
-/// The code of a precreated payment.
+/// What a channel prepared for the buyer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Precreated {
-    /// What the QR holds.
-    pub code_url: String,
+pub enum Precreated {
+    /// A code to scan, and what answers the channel when it tells of a scan of a product's own code: see [`ProductCodes`].
+    CodeAndPrepay {
+        /// What the QR holds.
+        code_url: String,
+        /// The channel's number of the same payment.
+        prepay_id: String,
+    },
+    /// A code to scan.
+    Code {
+        /// What the QR holds.
+        code_url: String,
+    },
+    /// A page of the wallet to which a phone's browser is sent.
+    Link {
+        /// Its address.
+        url: String,
+    },
+    /// What a page inside the wallet, a mini program or an app hands to the wallet, signed: see
+    /// [`Gateway::client_parameters`].
+    Prepay {
+        /// The channel's number of it.
+        prepay_id: String,
+    },
 }
 
 /// Money that a channel says, verifiably, it took.
@@ -151,12 +194,15 @@ pub enum Closed {
     NotFound,
     /// Its state forbids closing, most likely because it is paid: query.
     StateForbids,
+    /// The channel closes nothing so soon after it was precreated (WeChat Pay: five minutes): ask again later.
+    TooEarly,
 }
 
 /// One channel, asked by us. Every call has a time limit of its own; a time-out is [`GatewayError::Unknown`].
 #[async_trait]
 pub trait Gateway: Send + Sync {
-    /// Asks for the code that a buyer scans.
+    /// Asks for what the buyer pays by. At WeChat Pay the same number with the same members may be asked for again while it
+    /// is unpaid, and the newest code counts; elsewhere one number is asked for once.
     async fn precreate(&self, request: &PrecreateRequest) -> Result<Precreated, GatewayError>;
 
     /// Asks what became of the payment with our number `out_trade_no`. The answer is checked to be about that number.
@@ -179,9 +225,39 @@ pub trait Gateway: Send + Sync {
     /// no payment until the browser has come. Errors: `Refused` for members that the channel does not take.
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError>;
 
+    /// Signs what a page inside the wallet, a mini program or an app hands to the wallet to pay `prepay_id`. The channel is
+    /// not called; `at` is now, and `nonce` at most 32 letters and digits that are used once. Errors: `Refused` for a
+    /// channel without such parameters.
+    fn client_parameters(
+        &self,
+        channel: Channel,
+        prepay_id: &str,
+        at: DateTime<Utc>,
+        nonce: &str,
+    ) -> Result<ClientParameters, GatewayError>;
+
+    /// Fetches the channel's statement of `date`, a day of its own calendar that is over, whole or not at all. A day on
+    /// which nothing moved has an empty one.
+    ///
+    /// Errors: `Refused` where the channel has none of that day (yet), or the adapter cannot fetch any
+    /// (`paystream.no_statements`); `Unknown` where it did not answer or sent a file that cannot be relied on, with a
+    /// [`StatementError`] as its source.
+    async fn download_statement(&self, date: NaiveDate) -> Result<Statement, GatewayError> {
+        let _ = date;
+        let code = "paystream.no_statements".to_owned();
+        Err(GatewayError::Refused { channel: Channel::None, operation: Operation::DownloadStatement, code })
+    }
+
     /// Reads a notification: verifies it on its raw bytes, then parses it, then compares what it says of the receiver
     /// (app id, seller) with our configuration. `received_at` is the receiver's clock.
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal>;
+
+    /// Asks the channel for the key that a notification names and that is not known here, where it lets keys be fetched;
+    /// then the notification can be read again. Whoever else waits for the same key asks only once, and whatever comes, the
+    /// channel is not asked again for a while.
+    async fn fetch_key(&self, raw: &RawNotification) {
+        let _ = raw;
+    }
 
     /// What goes back to the channel for a notification, in the channel's own words.
     fn reply(&self, receipt: Receipt) -> NotificationReply;
@@ -219,8 +295,26 @@ impl<G: Gateway + ?Sized> Gateway for Arc<G> {
         self.as_ref().form(request)
     }
 
+    fn client_parameters(
+        &self,
+        channel: Channel,
+        prepay_id: &str,
+        at: DateTime<Utc>,
+        nonce: &str,
+    ) -> Result<ClientParameters, GatewayError> {
+        self.as_ref().client_parameters(channel, prepay_id, at, nonce)
+    }
+
+    async fn download_statement(&self, date: NaiveDate) -> Result<Statement, GatewayError> {
+        self.as_ref().download_statement(date).await
+    }
+
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
         self.as_ref().read_notification(raw, received_at)
+    }
+
+    async fn fetch_key(&self, raw: &RawNotification) {
+        self.as_ref().fetch_key(raw).await;
     }
 
     fn reply(&self, receipt: Receipt) -> NotificationReply {

@@ -22,18 +22,27 @@ pub(super) fn attempt(order: &Order, created: &OrderCreated, attempt: &Attempt) 
         OrderStatus::Paid => return Err(OrderRejection::AlreadyPaid),
         _ => return Err(OrderRejection::Ended),
     }
-    let live = order.live_pay_record(attempt.channel);
+    let is_replaced = |record: &PayRecord| record.issued.as_ref().is_some_and(|issued| Some(issued.pay_no) == attempt.replaces);
+    let live = order.live_pay_record(attempt.channel).filter(|record| !is_replaced(record));
     if attempt.now < created.expires_at && live.is_some_and(|record| record.code_is_usable(attempt.now)) {
         return Ok(vec![]);
     }
     if created.expires_at - attempt.now < Order::LEAST_TIME_TO_PAY {
         return Err(OrderRejection::Expiring);
     }
+    // The channel prepares the same payment anew, under the same number.
+    if live.is_some_and(|record| record.can_be_renewed(attempt.now)) {
+        return Ok(vec![]);
+    }
+    let scanned = order.pay_records.iter().filter(|record| record.issued.as_ref().is_some_and(|issued| issued.by_scan));
+    if attempt.by_scan && scanned.count() >= Order::MOST_SCANS {
+        return Err(OrderRejection::AttemptsExhausted);
+    }
     let issued = issue(order, created, attempt)?;
     let mut events = Vec::new();
     for record in &order.pay_records {
         let same_channel = record.issued.as_ref().is_some_and(|issued| issued.channel == attempt.channel);
-        let cause = if same_channel { ClosingCause::CodeExpired } else { ClosingCause::ChannelSwitched };
+        let cause = if same_channel && !is_replaced(record) { ClosingCause::CodeExpired } else { ClosingCause::ChannelSwitched };
         events.extend(PayRecord::decide(record, PayRecordCommand::BeginClosing { cause })?);
     }
     let mut events: Vec<OrderStreamEvent> = events.into_iter().map(OrderStreamEvent::PayRecord).collect();
@@ -61,7 +70,9 @@ fn issue(order: &Order, created: &OrderCreated, attempt: &Attempt) -> Result<Vec
             product_code: attempt.product_code.clone(),
             time_expire: created.expires_at,
             notify_url: attempt.notify_url.clone(),
+            payer: attempt.payer.clone(),
         }),
+        by_scan: attempt.by_scan,
         issued_at: attempt.now,
     };
     let events = PayRecord::decide(&PayRecord::default(), PayRecordCommand::Issue(issued))?;

@@ -5,7 +5,7 @@ use super::events::OrderDraft;
 use crate::channel::Channel;
 use crate::ids::{OrderId, PayNo, RefundNo};
 use crate::money::Money;
-use crate::pay_record::{Capture, ClosingProof, PayRecordRejection};
+use crate::pay_record::{Capture, ClosingProof, PayRecordRejection, Prepared};
 
 /// A wish about an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +26,16 @@ pub enum OrderCommand {
     },
     /// Begin to pay through a channel, or find the attempt that is on its way.
     Attempt(Attempt),
-    /// Record the channel's code for an attempt.
+    /// Record what the channel gave for an attempt.
     RecordPrepared {
         /// The attempt.
         pay_no: PayNo,
-        /// What the QR holds.
-        code_url: String,
-        /// Until when it can be scanned.
-        code_expires_at: DateTime<Utc>,
+        /// What it is.
+        prepared: Prepared,
+        /// When the channel was asked for it.
+        asked_at: DateTime<Utc>,
+        /// Until when it can be used.
+        expires_at: DateTime<Utc>,
     },
     /// Record that the channel refused an attempt.
     RecordRefused {
@@ -191,6 +193,12 @@ pub struct Attempt {
     pub product_code: String,
     /// Where the channel sends its notifications.
     pub notify_url: String,
+    /// Who pays, sealed, where the channel must be told.
+    pub payer: Option<String>,
+    /// A live attempt of the same channel that this one takes the place of: it was prepared for another payer.
+    pub replaces: Option<PayNo>,
+    /// Whether somebody's scanning our own code began it.
+    pub by_scan: bool,
     /// When.
     pub now: DateTime<Utc>,
 }

@@ -32,16 +32,14 @@ impl Decider for Order {
             OrderCommand::Create { .. } | OrderCommand::Abandon { .. } => Err(OrderRejection::AlreadyCreated),
             OrderCommand::Attempt(wish) => attempt::attempt(state, created, &wish),
             OrderCommand::Reattempt { pay_no, attempt } => attempt::reattempt(state, created, pay_no, &attempt),
-            OrderCommand::RecordPrepared { pay_no, code_url, code_expires_at } => {
-                of_record(state, pay_no, PayRecordCommand::RecordPrepared { code_url, code_expires_at })
+            OrderCommand::RecordPrepared { pay_no, prepared, asked_at, expires_at } => {
+                of_record(state, pay_no, PayRecordCommand::RecordPrepared { prepared, asked_at, expires_at })
             }
             OrderCommand::RecordRefused { pay_no, code } => of_record(state, pay_no, PayRecordCommand::RecordRefused { code }),
-            OrderCommand::OpenPayRecord { pay_no, now } => match state.status {
-                OrderStatus::AwaitingPayment if created.expires_at - now < Order::LEAST_TIME_TO_PAY => Err(OrderRejection::Expiring),
-                OrderStatus::AwaitingPayment => of_record(state, pay_no, PayRecordCommand::Open { now }),
-                OrderStatus::Paid => Err(OrderRejection::AlreadyPaid),
-                _ => Err(OrderRejection::Ended),
-            },
+            OrderCommand::OpenPayRecord { pay_no, now } => {
+                state.may_begin_payment(now)?;
+                of_record(state, pay_no, PayRecordCommand::Open { now })
+            }
             OrderCommand::RecordCapture { pay_no, capture } => record_capture(state, created, pay_no, capture),
             OrderCommand::ClosePayRecord { pay_no, proof } => ending::close_pay_record(state, created, pay_no, proof),
             OrderCommand::Cancel { reason } => ending::cancel(state, created, reason),
@@ -108,7 +106,8 @@ fn nothing_to_pay(created: &OrderCreated, now: DateTime<Utc>) -> Result<Vec<Orde
     let order_id = created.draft.order_id;
     let pay_no = PayNo::new(order_id, 1).map_err(|_| OrderRejection::AttemptsExhausted)?;
     let (amount, currency) = (created.draft.amount, created.draft.currency);
-    let issued = PayRecordIssued { pay_no, order_id, channel: Channel::None, amount, currency, request: None, issued_at: now };
+    let issued =
+        PayRecordIssued { pay_no, order_id, channel: Channel::None, amount, currency, request: None, by_scan: false, issued_at: now };
     let capture = KnownCapture {
         trade_no: pay_no.to_string(),
         amount: amount.of(currency),

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::commands::EndCause;
+use super::commands::{EndCause, OrderRejection};
 use super::events::{OrderCreated, OrderEvent};
 use super::refund::{self, Refund};
 use super::stream::OrderStreamEvent;
@@ -112,6 +112,20 @@ pub struct Order {
 impl Order {
     /// An attempt is made, or a form given out, only while so much time is left: the channel takes no shorter expiry.
     pub const LEAST_TIME_TO_PAY: TimeDelta = TimeDelta::minutes(2);
+
+    /// How many attempts scanning our own code may begin: whoever has the code scans it as often as they like.
+    pub const MOST_SCANS: usize = 10;
+
+    /// Whether a payment of it may be begun at `now`. Errors: `AlreadyPaid`, `Ended`, `Expiring`; `Unknown` before it is made.
+    pub fn may_begin_payment(&self, now: DateTime<Utc>) -> Result<(), OrderRejection> {
+        let created = self.created.as_ref().ok_or(OrderRejection::Unknown)?;
+        match self.status {
+            OrderStatus::AwaitingPayment if created.expires_at - now < Self::LEAST_TIME_TO_PAY => Err(OrderRejection::Expiring),
+            OrderStatus::AwaitingPayment => Ok(()),
+            OrderStatus::Paid => Err(OrderRejection::AlreadyPaid),
+            _ => Err(OrderRejection::Ended),
+        }
+    }
 
     /// The pay record with this number.
     pub fn pay_record(&self, pay_no: PayNo) -> Option<&PayRecord> {

@@ -2,7 +2,8 @@ use chrono::{DateTime, Utc};
 
 use super::events::{
     CaptureSource, ClosedProof, ClosingCause, LatePaymentReceived, OrderItem, PayRecordClosed, PayRecordClosing, PayRecordEvent,
-    PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared, PaymentConfirmed, SurplusPaymentReceived, SurplusReason,
+    PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared, PaymentConfirmed, Prepared, SurplusPaymentReceived,
+    SurplusReason,
 };
 use super::state::{KnownCapture, PayRecord, PayRecordStatus};
 use crate::channel::Channel;
@@ -16,12 +17,14 @@ use crate::order::OrderType;
 pub enum PayRecordCommand {
     /// Record the intent to pay.
     Issue(PayRecordIssued),
-    /// Record the channel's code.
+    /// Record what the channel gave.
     RecordPrepared {
-        /// What the QR holds.
-        code_url: String,
-        /// Until when it can be scanned.
-        code_expires_at: DateTime<Utc>,
+        /// What it is.
+        prepared: Prepared,
+        /// When the channel was asked for it.
+        asked_at: DateTime<Utc>,
+        /// Until when it can be used.
+        expires_at: DateTime<Utc>,
     },
     /// Record that the channel refused.
     RecordRefused {
@@ -138,8 +141,12 @@ impl Decider for PayRecord {
         let pay_no = issued.pay_no;
         match command {
             PayRecordCommand::Issue(_) => Err(PayRecordRejection::AlreadyIssued),
-            PayRecordCommand::RecordPrepared { code_url, code_expires_at } => match state.status {
-                PayRecordStatus::Preparing => Ok(vec![PayRecordPrepared { pay_no, code_url, code_expires_at }.into()]),
+            PayRecordCommand::RecordPrepared { prepared, asked_at, expires_at } => match state.status {
+                PayRecordStatus::Preparing => Ok(vec![PayRecordPrepared { pay_no, prepared, expires_at }.into()]),
+                // What was asked for when the last one had died takes its place.
+                PayRecordStatus::Pending if state.prepared_until().is_some_and(|until| until <= asked_at && until < expires_at) => {
+                    Ok(vec![PayRecordPrepared { pay_no, prepared, expires_at }.into()])
+                }
                 PayRecordStatus::Pending => Ok(vec![]),
                 _ => Err(PayRecordRejection::WrongState),
             },

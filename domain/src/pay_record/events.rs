@@ -11,9 +11,9 @@ stored_events! {
     /// What may happen to a pay record.
     PayRecordEvent {
         /// The intent to pay through a channel.
-        PayRecordIssued = 1,
-        /// The channel gave the code.
-        PayRecordPrepared = 1,
+        PayRecordIssued = 2,
+        /// The channel gave what the buyer pays by, or gave it anew.
+        PayRecordPrepared = 2,
         /// The buyer was sent to the channel's own page.
         PayRecordOpened = 1,
         /// The channel refused the attempt.
@@ -59,6 +59,10 @@ pub struct PaymentRequest {
     pub time_expire: DateTime<Utc>,
     /// Where the channel sends its notifications.
     pub notify_url: String,
+    /// Who pays, where the channel must be told: the wallet's name for them or the address of their device, sealed under
+    /// the buyer's own key. Absent where it need not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<String>,
 }
 
 /// The intent to pay through a channel, recorded before the channel is asked.
@@ -77,19 +81,60 @@ pub struct PayRecordIssued {
     /// What is sent to the channel; absent where no channel is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<PaymentRequest>,
+    /// Whether somebody's scanning our own code began it, by the wallet that scanned; nobody chose it beforehand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_scan: bool,
     /// When.
     pub issued_at: DateTime<Utc>,
 }
 
-/// The channel gave the code that the buyer scans.
+/// What a channel gives for the buyer to pay by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Prepared {
+    /// A code to scan, and what a channel is answered with that tells of a scan of a product's own code.
+    CodeAndPrepay {
+        /// What the QR holds.
+        code_url: String,
+        /// The channel's number of the same payment.
+        prepay_id: String,
+    },
+    /// A code to scan.
+    Code {
+        /// What the QR holds.
+        code_url: String,
+    },
+    /// A page of the wallet to which a phone's browser is sent.
+    Link {
+        /// Its address.
+        link_url: String,
+    },
+    /// What a page inside the wallet, a mini program or an app hands to the wallet once it is signed.
+    Prepay {
+        /// The channel's number of it.
+        prepay_id: String,
+    },
+}
+
+impl Prepared {
+    /// What the QR holds; `None` where there is nothing to scan.
+    pub fn code_url(&self) -> Option<&str> {
+        match self {
+            Self::CodeAndPrepay { code_url, .. } | Self::Code { code_url } => Some(code_url),
+            Self::Link { .. } | Self::Prepay { .. } => None,
+        }
+    }
+}
+
+/// The channel gave what the buyer pays by, or gave it anew after it had died.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PayRecordPrepared {
     /// The pay record.
     pub pay_no: PayNo,
-    /// What the QR holds.
-    pub code_url: String,
-    /// Until when the code can be scanned.
-    pub code_expires_at: DateTime<Utc>,
+    /// What it gave.
+    pub prepared: Prepared,
+    /// Until when that can be used.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// The buyer was sent to the channel's own page: from now on the channel must be asked before the record ends.
@@ -185,6 +230,8 @@ pub enum CaptureSource {
     Notification,
     /// We asked the channel.
     Query,
+    /// It came under another number, and an operator assigned it; the channel was asked whether it holds it.
+    Assigned,
     /// There was nothing to pay.
     NothingToPay,
 }

@@ -1,6 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::events::{CaptureSource, ClosedProof, ClosingCause, PayRecordEvent, PaymentRequest};
+use super::events::{CaptureSource, ClosedProof, ClosingCause, PayRecordEvent, PaymentRequest, Prepared};
 use crate::channel::Channel;
 use crate::ids::PayNo;
 use crate::money::Money;
@@ -76,6 +76,8 @@ pub struct Issued {
     pub amount: Money,
     /// What is sent to the channel.
     pub request: Option<PaymentRequest>,
+    /// Whether somebody's scanning our own code began it.
+    pub by_scan: bool,
     /// When.
     pub issued_at: DateTime<Utc>,
 }
@@ -87,8 +89,8 @@ pub struct PayRecord {
     pub status: PayRecordStatus,
     /// What it was issued with.
     pub issued: Option<Issued>,
-    /// The channel's code and until when it can be scanned.
-    pub code: Option<(String, DateTime<Utc>)>,
+    /// What the channel gave last, and until when it can be used.
+    pub prepared: Option<(Prepared, DateTime<Utc>)>,
     /// Whether the buyer was sent to the channel's own page.
     pub opened: bool,
     /// Why it is to end, if it is.
@@ -114,13 +116,29 @@ impl PayRecord {
 
     /// Whether the buyer has seen a code or a page of it, so that the channel must be asked before it ends.
     pub fn was_shown(&self) -> bool {
-        self.opened || self.code.is_some()
+        self.opened || self.prepared.is_some()
     }
 
     /// Whether its code can be scanned, or its form given out, at `now`; a record that was not prepared yet counts as usable.
     pub fn code_is_usable(&self, now: DateTime<Utc>) -> bool {
-        let code_expires_at = self.code.as_ref().map(|(_, code_expires_at)| *code_expires_at);
-        code_expires_at.is_none_or(|until| now < until) && self.form_until().is_none_or(|until| now <= until)
+        self.prepared_until().is_none_or(|until| now < until) && self.form_until().is_none_or(|until| now <= until)
+    }
+
+    /// What the QR holds, where the channel gave a code.
+    pub fn code_url(&self) -> Option<&str> {
+        self.prepared.as_ref().and_then(|(prepared, _)| prepared.code_url())
+    }
+
+    /// Until when what the channel gave can be used.
+    pub fn prepared_until(&self) -> Option<DateTime<Utc>> {
+        self.prepared.as_ref().map(|(_, expires_at)| *expires_at)
+    }
+
+    /// Whether what the channel gave for it has died at `now` while the channel would prepare the same payment anew.
+    pub fn can_be_renewed(&self, now: DateTime<Utc>) -> bool {
+        self.status == PayRecordStatus::Pending
+            && self.issued.as_ref().is_some_and(|issued| issued.channel.prepares_again())
+            && self.prepared_until().is_some_and(|until| until <= now)
     }
 
     /// Until when its form may be given out: the channel takes no shorter time to pay. `None` where there is no form.
@@ -134,8 +152,7 @@ impl PayRecord {
     /// and never will.
     pub fn begins_until(&self) -> Option<DateTime<Utc>> {
         let time_expire = self.issued.as_ref().and_then(|issued| issued.request.as_ref()).map(|request| request.time_expire);
-        let code_expires_at = self.code.as_ref().map(|(_, code_expires_at)| *code_expires_at);
-        time_expire.into_iter().chain(code_expires_at).min()
+        time_expire.into_iter().chain(self.prepared_until()).min()
     }
 
     pub(super) fn evolved(mut self, event: &PayRecordEvent) -> Self {
@@ -147,12 +164,13 @@ impl PayRecord {
                     channel: event.channel,
                     amount: event.amount.of(event.currency),
                     request: event.request.clone(),
+                    by_scan: event.by_scan,
                     issued_at: event.issued_at,
                 });
             }
             PayRecordEvent::PayRecordPrepared(event) => {
                 self.status = PayRecordStatus::Pending;
-                self.code = Some((event.code_url.clone(), event.code_expires_at));
+                self.prepared = Some((event.prepared.clone(), event.expires_at));
             }
             PayRecordEvent::PayRecordOpened(_) => {
                 self.status = PayRecordStatus::Pending;
@@ -209,6 +227,12 @@ impl PayRecord {
             }
         }
         self
+    }
+
+    /// Whether it holds money, and all of it came under other numbers: whoever was shown its own code may still pay that.
+    pub fn is_settled_by_others(&self) -> bool {
+        let is_assigned = |capture: &KnownCapture| capture.learned_by == CaptureSource::Assigned;
+        self.was_shown() && !self.captures.is_empty() && self.captures.iter().all(is_assigned)
     }
 
     /// Whether the capture with the channel's number `trade_no` is on the log already.

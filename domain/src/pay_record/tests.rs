@@ -40,13 +40,19 @@ fn issued() -> PayRecordIssued {
             product_code: "QR_CODE_OFFLINE".to_owned(),
             time_expire: minute(30),
             notify_url: "https://pay.example/notify/alipay".to_owned(),
+            payer: None,
         }),
+        by_scan: false,
         issued_at: minute(0),
     }
 }
 
+fn code(code_url: &str) -> Prepared {
+    Prepared::Code { code_url: code_url.to_owned() }
+}
+
 fn prepared(until: i64) -> PayRecordEvent {
-    PayRecordPrepared { pay_no: pay_no(), code_url: "https://qr.alipay.com/bax1".to_owned(), code_expires_at: minute(until) }.into()
+    PayRecordPrepared { pay_no: pay_no(), prepared: code("https://qr.alipay.com/bax1"), expires_at: minute(until) }.into()
 }
 
 fn opened() -> PayRecordEvent {
@@ -125,7 +131,7 @@ fn an_attempt_is_issued_once() {
 #[test]
 fn nothing_but_its_issue_is_asked_of_an_attempt_that_is_not() {
     let wishes = [
-        PayRecordCommand::RecordPrepared { code_url: "c".to_owned(), code_expires_at: minute(1) },
+        PayRecordCommand::RecordPrepared { prepared: code("c"), asked_at: minute(0), expires_at: minute(1) },
         PayRecordCommand::RecordRefused { code: "c".to_owned() },
         PayRecordCommand::Open { now: minute(1) },
         PayRecordCommand::BeginClosing { cause: ClosingCause::CodeExpired },

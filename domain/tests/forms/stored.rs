@@ -112,3 +112,23 @@ fn a_name_or_shape_that_is_not_known_is_refused() {
         assert!((events.read)(event_type, current, "[]").is_err(), "{event_type}");
     }
 }
+
+#[test]
+fn what_channels_gave_before_they_gave_anything_but_codes_reads_as_a_code() {
+    let (_, _, events) = each().find(|(name, _, _)| *name == "PayRecordPrepared").unwrap();
+    let (old, written) = read("PayRecordPrepared", 1, "", events);
+    assert_eq!(written.content["prepared"], serde_json::json!({ "code_url": old["code_url"] }));
+    assert_eq!(written.content["expires_at"], old["code_expires_at"]);
+    for prepared in [
+        serde_json::json!({ "link_url": "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx20" }),
+        serde_json::json!({ "prepay_id": "wx201410272009395522657a690389285100" }),
+        serde_json::json!({ "code_url": "weixin://wxpay/bizpayurl?pr=NwY5Mz9", "prepay_id": "wx20" }),
+    ] {
+        let mut content = written.content.clone();
+        content["prepared"] = prepared;
+        assert_eq!((events.read)("PayRecordPrepared", 2, &content.to_string()).unwrap().content, content);
+    }
+    let mut nothing = written.content;
+    nothing["prepared"] = serde_json::json!({});
+    assert!((events.read)("PayRecordPrepared", 2, &nothing.to_string()).is_err());
+}

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// What speaks of the schema and not of the value, and the patterns of ids, which their own readers hold.
-const SILENT: [&str; 6] = ["$schema", "$defs", "title", "description", "format", "pattern"];
+const SILENT: [&str; 7] = ["$schema", "$defs", "title", "description", "default", "format", "pattern"];
 
 /// How much of what is optional a value is expected to have.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use domain::{Currency, Money};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::charset::{self, Charset};
-use super::keys::AlipayKeys;
+use super::keys::{AlipayKeys, Untrusted};
 
 /// The code of a call that came too soon after others.
 pub(super) const ASKED_TOO_OFTEN: &str = "40005";
@@ -43,9 +44,9 @@ pub(super) enum AnswerError {
     /// An answer that would count has no signature.
     #[error("the answer is not signed")]
     Unsigned,
-    /// The signature is not Alipay's.
-    #[error("the answer's signature is not Alipay's")]
-    Forged,
+    /// The signature is not Alipay's, or its certificate does not count.
+    #[error("the answer is not Alipay's")]
+    Untrusted(#[source] Untrusted),
 }
 
 /// A node as it stands in the body, and the signature beside it.
@@ -55,6 +56,7 @@ pub(super) struct Signed<'a> {
     pub(super) content: &'a [u8],
     charset: Charset,
     sign: Option<String>,
+    serial: Option<String>,
 }
 
 impl<'a> Signed<'a> {
@@ -74,14 +76,16 @@ impl<'a> Signed<'a> {
         // Texts of answers are the same length as their bytes, so the place of the node is the same in both.
         let start = node.get().as_ptr().addr() - text.as_ptr().addr();
         let content = body.get(start..start + node.get().len()).ok_or(AnswerError::Unreadable)?;
-        let sign = top.0.get("sign").map(|sign| serde_json::from_str::<String>(sign.get()));
-        let sign = sign.transpose().map_err(|_| AnswerError::Unreadable)?.filter(|sign| !sign.is_empty());
-        Ok(Self { content, charset, sign })
+        let beside = |name: &str| -> Result<Option<String>, AnswerError> {
+            let text = top.0.get(name).map(|text| serde_json::from_str::<String>(text.get())).transpose();
+            Ok(text.map_err(|_| AnswerError::Unreadable)?.filter(|text| !text.is_empty()))
+        };
+        Ok(Self { content, charset, sign: beside("sign")?, serial: beside("alipay_cert_sn")? })
     }
 
-    /// Whether Alipay signed the node.
-    pub(super) fn is_genuine(&self, keys: &AlipayKeys) -> bool {
-        self.sign.as_ref().is_some_and(|sign| keys.verify(self.content, sign.as_bytes()))
+    /// Whether Alipay signed the node; `None` where nobody did.
+    pub(super) fn verified(&self, keys: &AlipayKeys, now: DateTime<Utc>) -> Option<Result<(), Untrusted>> {
+        self.sign.as_ref().map(|sign| keys.verify(self.content, sign.as_bytes(), self.serial.as_deref(), now))
     }
 
     /// The node's members, whoever wrote them.
@@ -91,14 +95,13 @@ impl<'a> Signed<'a> {
 }
 
 impl Answer {
-    /// Verifies an answer to `method` and reads it. An error of the gateway itself is not believed unless it is signed.
-    pub(super) fn read(body: &[u8], method: &str, keys: &AlipayKeys) -> Result<Self, AnswerError> {
+    /// Verifies an answer to `method` that came at `now`, and reads it. An error of the gateway itself is not believed unless
+    /// it is signed.
+    pub(super) fn read(body: &[u8], method: &str, keys: &AlipayKeys, now: DateTime<Utc>) -> Result<Self, AnswerError> {
         let signed = Signed::find(body, method)?;
-        if signed.is_genuine(keys) {
+        if let Some(verified) = signed.verified(keys, now) {
+            verified.map_err(AnswerError::Untrusted)?;
             return signed.members().ok_or(AnswerError::Unreadable);
-        }
-        if signed.sign.is_some() {
-            return Err(AnswerError::Forged);
         }
         let answer = signed.members().ok_or(AnswerError::Unreadable)?;
         match answer.text("code") {

@@ -1,10 +1,11 @@
 //! The business members of requests, and the documented rules that they keep.
 
+use chrono::NaiveDate;
 use domain::Money;
 use serde::Serialize;
 
 use super::beijing;
-use super::config::{PAGE_PRODUCT_CODE, QR_PRODUCT_CODES};
+use super::config::{PAGE_PRODUCT_CODE, QR_PRODUCT_CODES, WAP_PRODUCT_CODE};
 use crate::{FormRequest, PrecreateRequest, RefundRequest};
 
 /// The longest number of a payment, in characters.
@@ -27,6 +28,15 @@ struct Payment<'a> {
     subject: &'a str,
     product_code: &'a str,
     time_expire: String,
+    /// Where a buyer goes who leaves the cashier; only a phone's has such a way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quit_url: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Bill {
+    bill_type: &'static str,
+    bill_date: String,
 }
 
 #[derive(Serialize)]
@@ -75,15 +85,16 @@ pub(super) fn precreate(request: &PrecreateRequest) -> Result<String, Unsendable
         subject: &request.subject,
         product_code: &request.product_code,
         time_expire: beijing::text(request.time_expire),
+        quit_url: None,
     })
 }
 
-/// The content of a payment on a page, as JSON.
-pub(super) fn page_pay(request: &FormRequest) -> Result<String, Unsendable> {
+/// The content of a payment on a page, a desktop's or a phone's, as JSON.
+pub(super) fn form_pay(request: &FormRequest) -> Result<String, Unsendable> {
     number(&request.out_trade_no)?;
     amount(request.amount)?;
     rule("subject", is_subject(&request.subject))?;
-    rule("product_code", request.product_code == PAGE_PRODUCT_CODE)?;
+    rule("product_code", [PAGE_PRODUCT_CODE, WAP_PRODUCT_CODE].contains(&request.product_code.as_str()))?;
     rule("notify_url", is_url(&request.notify_url))?;
     rule("return_url", is_url(&request.return_url))?;
     json(&Payment {
@@ -92,7 +103,14 @@ pub(super) fn page_pay(request: &FormRequest) -> Result<String, Unsendable> {
         subject: &request.subject,
         product_code: &request.product_code,
         time_expire: beijing::text(request.time_expire),
+        // The page of the return shows how the payment stands and leads on from there, paid or not.
+        quit_url: (request.product_code == WAP_PRODUCT_CODE).then_some(request.return_url.as_str()),
     })
+}
+
+/// The content of the question where the bill of a day is, as JSON. Days are Beijing's.
+pub(super) fn bill(date: NaiveDate) -> Result<String, Unsendable> {
+    json(&Bill { bill_type: "trade", bill_date: date.format("%Y-%m-%d").to_string() })
 }
 
 /// The content of a refund, as JSON. A reason is made sendable, and left out where nothing readable is left of it: it must
@@ -184,11 +202,14 @@ mod tests {
     fn request(change: impl FnOnce(&mut PrecreateRequest)) -> PrecreateRequest {
         let mut request = PrecreateRequest {
             out_trade_no: "723100000000000101".to_owned(),
+            channel: domain::Channel::AlipayQr,
             amount: Money::new(19900, Currency::Cny).unwrap(),
             subject: "Rust 系统编程 \"第 3 期\"".to_owned(),
             product_code: "FACE_TO_FACE_PAYMENT".to_owned(),
             time_expire: "2026-03-05T06:38:09.9Z".parse().unwrap(),
             notify_url: "https://pay.example.com/notify/alipay".to_owned(),
+            payer_openid: None,
+            payer_client_ip: None,
         };
         change(&mut request);
         request

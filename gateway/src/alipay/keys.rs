@@ -1,10 +1,13 @@
-//! The application's private key and Alipay's public keys, read once at start.
+//! The application's private key and the keys that are accepted as Alipay's, read once at start.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{PublicEncryptingKey, PublicKey};
 use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+
+use super::certificate::{Certificate, CertificateError, Validity, judged};
 
 /// The size of an application key, in bytes. Alipay takes no other for RSA2.
 const APPLICATION_KEY_BYTES: usize = 2048 / 8;
@@ -61,12 +64,43 @@ impl ApplicationKey {
 pub(super) struct SigningFailed;
 
 /// Alipay's public keys that are accepted now; several while one follows another.
-pub(super) struct AlipayKeys(Vec<ParsedPublicKey>);
+pub(super) struct AlipayKeys(Vec<AlipayKey>);
+
+struct AlipayKey {
+    key: ParsedPublicKey,
+    certified: Option<Certified>,
+}
+
+/// What a key's certificate says of it.
+struct Certified {
+    serial: String,
+    validity: Validity,
+}
+
+/// Why a signature does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Untrusted {
+    /// None of the keys made it.
+    #[error("the signature is not Alipay's")]
+    Forged,
+    /// It names a certificate that is none of the configured ones.
+    #[error("the signature is under a certificate that is not configured")]
+    UnknownCertificate,
+    /// The certificate of the key that made it has expired.
+    #[error("the signature is under a certificate that has expired")]
+    Expired,
+    /// The certificate of the key that made it is not valid yet.
+    #[error("the signature is under a certificate that is not valid yet")]
+    NotYetValid,
+}
 
 impl AlipayKeys {
     /// Reads each key. Errors: why, and the place of the first bad one (0 where there is none at all).
     pub(super) fn read<'a>(texts: impl IntoIterator<Item = &'a str>, application: &ApplicationKey) -> Result<Self, (usize, KeyError)> {
-        let read = |(place, text)| alipay_key(text, application).map_err(|error| (place, error));
+        let read = |(place, text)| match alipay_key(text, application) {
+            Ok(key) => Ok(AlipayKey { key, certified: None }),
+            Err(error) => Err((place, error)),
+        };
         let keys = texts.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err((0, KeyError::Missing)) } else { Ok(Self(keys)) }
     }
@@ -76,13 +110,74 @@ impl AlipayKeys {
         self.0.len()
     }
 
-    /// Whether one of the keys made this signature (base64, read strictly) of `message`. SHA-256 with PKCS#1 v1.5 is all
-    /// that counts, whatever the message says of itself.
-    pub(super) fn verify(&self, message: &[u8], sign: &[u8]) -> bool {
+    /// Reads the certificates of several files, each with Alipay's first and those of its issuers after it, and follows each
+    /// to one of `roots`. When they count is judged with every signature. Errors: why, and the place of the first bad file.
+    pub(super) fn certified<'a>(
+        texts: impl IntoIterator<Item = &'a str>,
+        roots: &[Certificate],
+        application: &ApplicationKey,
+    ) -> Result<Self, (usize, CertificateError)> {
+        let read = |(place, text)| certified_key(text, roots, application).map_err(|error| (place, error));
+        let keys = texts.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() { Err((0, CertificateError::Missing)) } else { Ok(Self(keys)) }
+    }
+
+    /// The serials of the certificates with the times in which they count; none in public-key mode.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = (&str, Validity)> {
+        self.0.iter().filter_map(|key| key.certified.as_ref()).map(|certified| (certified.serial.as_str(), certified.validity))
+    }
+
+    /// Whether one of the keys made this signature (base64, read strictly) of `message`, and counts at `now`. SHA-256 with
+    /// PKCS#1 v1.5 is all that counts, whatever the message says of itself.
+    ///
+    /// `serial` is the certificate that the message names, if it names one; plain public keys have no serials.
+    pub(super) fn verify(&self, message: &[u8], sign: &[u8], serial: Option<&str>, now: DateTime<Utc>) -> Result<(), Untrusted> {
+        let is_named = |key: &&AlipayKey| match (&key.certified, serial) {
+            (Some(certified), Some(serial)) => certified.serial == serial,
+            (None, _) | (_, None) => true,
+        };
+        if !self.0.iter().any(|key| is_named(&key)) {
+            return Err(Untrusted::UnknownCertificate);
+        }
         let mut buffer = [0; SIGNATURE_LIMIT];
-        let Ok(length) = STANDARD.decode_slice(sign, &mut buffer) else { return false };
-        let Some(signature) = buffer.get(..length) else { return false };
-        self.0.iter().any(|key| key.verify_sig(message, signature).is_ok())
+        let length = STANDARD.decode_slice(sign, &mut buffer).map_err(|_| Untrusted::Forged)?;
+        let signature = buffer.get(..length).ok_or(Untrusted::Forged)?;
+        let made = self.0.iter().filter(is_named).filter(|key| key.key.verify_sig(message, signature).is_ok());
+        // One key may be certified more than once; the certificate that counts longest decides.
+        let judged = made.map(|key| key.judge(now)).reduce(|one, other| if one.is_ok() { one } else { other });
+        judged.unwrap_or(Err(Untrusted::Forged))
+    }
+}
+
+impl AlipayKey {
+    fn judge(&self, now: DateTime<Utc>) -> Result<(), Untrusted> {
+        let Some(certified) = &self.certified else { return Ok(()) };
+        certified.validity.check(now).map_err(|error| match error {
+            CertificateError::NotYetValid => Untrusted::NotYetValid,
+            _ => Untrusted::Expired,
+        })
+    }
+}
+
+fn certified_key(text: &str, roots: &[Certificate], application: &ApplicationKey) -> Result<AlipayKey, CertificateError> {
+    let certificates = Certificate::read_all(text)?;
+    let (own, between) = certificates.split_first().ok_or(CertificateError::Missing)?;
+    if own.is_for(application) {
+        return Err(CertificateError::ApplicationCertificate);
+    }
+    let validity = judged(own, between, roots)?;
+    let size = PublicEncryptingKey::from_der(&own.public_key).map_err(|_| CertificateError::NotRsa)?.key_size_bits();
+    if size < ALIPAY_KEY_BITS {
+        return Err(CertificateError::NotRsa);
+    }
+    let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &own.public_key).map_err(|_| CertificateError::NotRsa)?;
+    Ok(AlipayKey { key, certified: Some(Certified { serial: own.serial.clone(), validity }) })
+}
+
+impl Certificate {
+    /// Whether it certifies the application's key.
+    pub(super) fn is_for(&self, application: &ApplicationKey) -> bool {
+        PublicKey::from_der(&self.public_key).is_ok_and(|numbers| numbers.as_ref() == application.public_key())
     }
 }
 

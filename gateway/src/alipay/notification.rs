@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use domain::{Currency, Money};
 
 use super::beijing;
 use super::charset::Charset;
 use super::config::AlipayConfig;
 use super::form::{Empty, Form, FormError};
-use super::keys::AlipayKeys;
+use super::keys::{AlipayKeys, Untrusted};
 use super::request::SIGN_TYPE;
 use crate::{News, Notification, NotificationRefusal};
 
@@ -27,8 +28,19 @@ impl From<FormError> for NotificationRefusal {
     }
 }
 
-/// Reads the form and verifies it, whatever it says and whomever it is for.
-pub(super) fn verified<'a>(body: &'a [u8], keys: &AlipayKeys) -> Result<Form<'a>, NotificationRefusal> {
+impl From<Untrusted> for NotificationRefusal {
+    fn from(error: Untrusted) -> Self {
+        match error {
+            Untrusted::Forged => Self::BadSignature,
+            Untrusted::UnknownCertificate => Self::UnknownSerial,
+            Untrusted::Expired => Self::CertificateExpired,
+            Untrusted::NotYetValid => Self::CertificateNotYetValid,
+        }
+    }
+}
+
+/// Reads the form that came at `now` and verifies it, whatever it says and whomever it is for.
+pub(super) fn verified<'a>(body: &'a [u8], keys: &AlipayKeys, now: DateTime<Utc>) -> Result<Form<'a>, NotificationRefusal> {
     if body.len() > NOTIFICATION_LIMIT {
         return Err(NotificationRefusal::Malformed);
     }
@@ -37,18 +49,19 @@ pub(super) fn verified<'a>(body: &'a [u8], keys: &AlipayKeys) -> Result<Form<'a>
     if form.get("sign_type").is_some_and(|sign_type| sign_type != SIGN_TYPE.as_bytes()) {
         return Err(NotificationRefusal::SignTypeNotAllowed);
     }
-    let by_alipay = |empty| keys.verify(&form.canonical(&["sign", "sign_type"], empty), sign);
+    let serial = form.get("alipay_cert_sn").and_then(|serial| str::from_utf8(serial).ok());
+    let by_alipay = |empty| keys.verify(&form.canonical(&["sign", "sign_type"], empty), sign, serial, now);
     // Whether members without a value are signed is documented both ways; neither way can hide one that counts.
-    if by_alipay(Empty::Kept) || (form.has_empty() && by_alipay(Empty::Dropped)) {
-        Ok(form)
-    } else {
-        Err(NotificationRefusal::BadSignature)
-    }
+    let verified = match by_alipay(Empty::Kept) {
+        Err(Untrusted::Forged) if form.has_empty() => by_alipay(Empty::Dropped),
+        verified => verified,
+    };
+    verified.map(|()| form).map_err(NotificationRefusal::from)
 }
 
 /// Reads a notification. Errors: the first check that fails, in the order of the refusals' list.
-pub(super) fn read(body: &[u8], config: &AlipayConfig) -> Result<Notification, NotificationRefusal> {
-    let form = verified(body, &config.alipay_public_keys)?;
+pub(super) fn read(body: &[u8], config: &AlipayConfig, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
+    let form = verified(body, &config.alipay_keys, received_at)?;
     if form.get("notify_type").is_none_or(<[u8]>::is_empty) {
         return Err(NotificationRefusal::NotANotification);
     }

@@ -35,6 +35,7 @@ pub(super) fn settings() -> AlipaySettings {
         seller_id: "2088000000000001".to_owned(),
         app_private_key: Secret::new(key_text("alipay_app_private_pkcs8.pem")),
         alipay_public_keys: vec![key_text("alipay_platform_public.pem")],
+        certificates: None,
         product_code: "FACE_TO_FACE_PAYMENT".to_owned(),
         timeout_ms: None,
     }
@@ -55,9 +56,21 @@ pub(super) fn signed_answer(method: &str, node: &str) -> String {
 pub(super) struct Canned {
     answers: Mutex<VecDeque<Result<HttpAnswer, TransportError>>>,
     sent: Mutex<Vec<Request>>,
+    files: Mutex<VecDeque<Result<HttpAnswer, TransportError>>>,
+    fetched: Mutex<Vec<String>>,
 }
 
 impl Canned {
+    /// Lays a file ready.
+    pub(super) fn lay(&self, file: Result<HttpAnswer, TransportError>) {
+        self.files.lock().unwrap().push_back(file);
+    }
+
+    /// The addresses from which files were fetched so far.
+    pub(super) fn fetched(&self) -> Vec<String> {
+        self.fetched.lock().unwrap().clone()
+    }
+
     /// Everything that was sent so far.
     pub(super) fn sent(&self) -> Vec<Request> {
         self.sent.lock().unwrap().clone()
@@ -69,6 +82,11 @@ impl Transport for Arc<Canned> {
     async fn send(&self, request: Request) -> Result<HttpAnswer, TransportError> {
         self.sent.lock().unwrap().push(request);
         self.answers.lock().unwrap().pop_front().expect("an answer was laid ready")
+    }
+
+    async fn fetch(&self, url: reqwest::Url) -> Result<HttpAnswer, TransportError> {
+        self.fetched.lock().unwrap().push(url.into());
+        self.files.lock().unwrap().pop_front().expect("a file was laid ready")
     }
 }
 
@@ -92,11 +110,14 @@ pub(super) fn with_node(operation: Operation, node: &str) -> AlipayGateway {
 fn precreate_request() -> PrecreateRequest {
     PrecreateRequest {
         out_trade_no: NUMBER.to_owned(),
+        channel: Channel::AlipayQr,
         amount: Money::new(19900, Currency::Cny).unwrap(),
         subject: "Rust 系统编程".to_owned(),
         product_code: "FACE_TO_FACE_PAYMENT".to_owned(),
         time_expire: "2026-03-05T06:38:09Z".parse().unwrap(),
         notify_url: "https://pay.example.com/notify/alipay".to_owned(),
+        payer_openid: None,
+        payer_client_ip: None,
     }
 }
 
@@ -160,7 +181,7 @@ fn capture(paid_at: Option<&str>, is_final: bool) -> Capture {
 #[tokio::test]
 async fn a_precreate_answers_the_code() {
     let node = format!(r#"{{"code":"10000","msg":"Success","out_trade_no":"{NUMBER}","qr_code":"https:\/\/qr.alipay.com\/bax1"}}"#);
-    assert_eq!(precreated(&node).await.unwrap(), Precreated { code_url: "https://qr.alipay.com/bax1".to_owned() });
+    assert_eq!(precreated(&node).await.unwrap(), Precreated::Code { code_url: "https://qr.alipay.com/bax1".to_owned() });
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, Response, Url};
 
 use super::AlipayStartError;
 use super::config::AlipayConfig;
@@ -11,6 +11,12 @@ use super::request::Request;
 
 /// The largest answer that is read, in bytes. Answers have a few thousand.
 pub(super) const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// The largest archive of a bill that is fetched, in bytes.
+pub(super) const FILE_LIMIT: usize = 64 * 1024 * 1024;
+
+/// How long fetching the archive of a bill may take. Nobody waits for it at a checkout.
+const FILE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// How long making a connection may take.
 const CONNECT_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
@@ -38,7 +44,7 @@ pub(super) enum TransportError {
     /// No connection, no answer in time, or a connection that broke.
     #[error("the gateway did not answer")]
     NoAnswer(#[source] reqwest::Error),
-    /// The answer is larger than [`ANSWER_LIMIT`].
+    /// The answer is larger than [`ANSWER_LIMIT`], or the file than [`FILE_LIMIT`].
     #[error("the answer is too large")]
     TooLarge,
 }
@@ -48,6 +54,9 @@ pub(super) enum TransportError {
 pub(super) trait Transport: Send + Sync {
     /// Sends the request once. It ends within a time limit of its own.
     async fn send(&self, request: Request) -> Result<HttpAnswer, TransportError>;
+
+    /// Fetches a file that the gateway's answer named. It ends within a time limit of its own.
+    async fn fetch(&self, url: Url) -> Result<HttpAnswer, TransportError>;
 }
 
 /// The real one.
@@ -79,18 +88,26 @@ impl Transport for HttpTransport {
         let mut url = self.gateway_url.clone();
         url.set_query(Some(&request.query));
         let sent = self.client.post(url).header(CONTENT_TYPE, FORM).body(request.body).send().await;
-        let mut answer = sent.map_err(no_answer)?;
-        let status = answer.status().as_u16();
-        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
-            if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(TransportError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(HttpAnswer { status, date, body })
+        whole(sent, ANSWER_LIMIT).await
     }
+
+    async fn fetch(&self, url: Url) -> Result<HttpAnswer, TransportError> {
+        whole(self.client.get(url).timeout(FILE_TIME_LIMIT).send().await, FILE_LIMIT).await
+    }
+}
+
+async fn whole(sent: Result<Response, reqwest::Error>, limit: usize) -> Result<HttpAnswer, TransportError> {
+    let mut answer = sent.map_err(no_answer)?;
+    let status = answer.status().as_u16();
+    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
+        if body.len() + chunk.len() > limit {
+            return Err(TransportError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(HttpAnswer { status, date, body })
 }
 
 /// The URL holds a signature and where notifications go, which no log needs.

@@ -45,7 +45,7 @@ impl Scripted {
 #[async_trait]
 impl Gateway for Scripted {
     async fn precreate(&self, _: &PrecreateRequest) -> Result<Precreated, GatewayError> {
-        self.answer(Operation::Precreate).await.map(|()| Precreated { code_url: "q".to_owned() })
+        self.answer(Operation::Precreate).await.map(|()| Precreated::Code { code_url: "q".to_owned() })
     }
 
     async fn query(&self, _: &str) -> Result<TradeState, GatewayError> {
@@ -71,6 +71,10 @@ impl Gateway for Scripted {
             "" => Err(GatewayError::Unknown { channel, operation: Operation::Form, source: Box::new(NoRoute) }),
             _ => Ok(PaymentForm { action: "a".to_owned(), fields: Vec::new() }),
         }
+    }
+
+    fn client_parameters(&self, channel: Channel, _: &str, _: DateTime<Utc>, _: &str) -> Result<ClientParameters, GatewayError> {
+        Err(GatewayError::Unknown { channel, operation: Operation::ClientParameters, source: Box::new(NoRoute) })
     }
 
     fn read_notification(&self, _: &RawNotification, _: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
@@ -131,11 +135,14 @@ async fn open_it_answers_unknown_to_every_call_and_asks_nothing() {
     setup.query(3).await;
     let request = PrecreateRequest {
         out_trade_no: "1".to_owned(),
+        channel: Channel::AlipayQr,
         amount: domain::Money::new(1, domain::Currency::Cny).unwrap(),
         subject: "s".to_owned(),
         product_code: "p".to_owned(),
         time_expire: setup.clock.now(),
         notify_url: "http://n".to_owned(),
+        payer_openid: None,
+        payer_client_ip: None,
     };
     let precreated = setup.breaker.precreate(&request).await;
     assert!(matches!(precreated, Err(GatewayError::Unknown { channel: Channel::AlipayQr, operation: Operation::Precreate, .. })));
@@ -242,7 +249,7 @@ async fn a_limit_of_none_opens_at_the_first_failure() {
 
 fn refund_request() -> RefundRequest {
     let amount = domain::Money::new(1, domain::Currency::Cny).unwrap();
-    RefundRequest { out_trade_no: "1".to_owned(), refund_no: "R1".to_owned(), amount, total: amount, reason: None }
+    RefundRequest { out_trade_no: "1".to_owned(), refund_no: "R1".to_owned(), amount, total: amount, reason: None, notify_url: None }
 }
 
 fn form_request(subject: &str) -> FormRequest {

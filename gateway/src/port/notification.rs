@@ -1,6 +1,8 @@
 use chrono::{DateTime, Utc};
 use domain::Money;
 
+use super::RefundState;
+
 /// What became of a notification here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
@@ -70,6 +72,15 @@ pub enum News {
         /// Our refund's number, where it names one.
         refund_no: Option<String>,
     },
+    /// What became of one refund; the notification's `amount` is that of the whole payment.
+    Refund {
+        /// Our number of the refund, as the channel has it; another's where it was not made by us.
+        refund_no: String,
+        /// What it gives back.
+        amount: Money,
+        /// How it stands. Never `NotFound`.
+        state: RefundState,
+    },
     /// Closed after a payment with nothing said of refunds: ask.
     Unclear,
 }
@@ -80,15 +91,57 @@ pub enum NotificationRefusal {
     /// Not readable as a notification at all.
     #[error("malformed")]
     Malformed,
+    /// XML that declares or uses entities: a reader could be made to fetch files or to grow without end.
+    #[error("unsafe_xml")]
+    UnsafeXml,
     /// A member appears twice.
     #[error("duplicate_param")]
     DuplicateParam,
     /// It is not signed.
     #[error("missing_sign")]
     MissingSign,
+    /// More than is read of any notification.
+    #[error("too_large")]
+    TooLarge,
+    /// A header that the signature needs is missing.
+    #[error("missing_header")]
+    MissingHeader,
+    /// A header that the signature needs is there twice, or holds what no such header holds.
+    #[error("bad_header")]
+    BadHeader,
+    /// It was signed too long ago, or in the future: it may be played back.
+    #[error("clock_skew")]
+    ClockSkew,
+    /// It names a key that is not configured and was not fetched.
+    #[error("unknown_serial")]
+    UnknownSerial,
+    /// The channel's own test of whether we look at signatures.
+    #[error("signature_probe")]
+    SignatureProbe,
+    /// What it holds is encrypted in another way than the pinned one.
+    #[error("algorithm_not_allowed")]
+    AlgorithmNotAllowed,
+    /// What it holds is encrypted with a nonce of a wrong length.
+    #[error("bad_nonce")]
+    BadNonce,
+    /// What it holds is no text with its tag.
+    #[error("bad_ciphertext")]
+    BadCiphertext,
+    /// What it holds cannot be decrypted with our key.
+    #[error("undecryptable")]
+    Undecryptable,
+    /// Encrypted and not signed, and not with our key: anybody may have written it.
+    #[error("not_encrypted_for_us")]
+    NotEncryptedForUs,
     /// It asks for another algorithm than the configured one.
     #[error("sign_type_not_allowed")]
     SignTypeNotAllowed,
+    /// Signed under a certificate of the channel's that has expired.
+    #[error("certificate_expired")]
+    CertificateExpired,
+    /// Signed under a certificate of the channel's that is not valid yet.
+    #[error("certificate_not_yet_valid")]
+    CertificateNotYetValid,
     /// The signature is not the channel's.
     #[error("bad_signature")]
     BadSignature,
@@ -104,6 +157,15 @@ pub enum NotificationRefusal {
     /// For another seller.
     #[error("seller_id_mismatch")]
     SellerIdMismatch,
+    /// For another merchant.
+    #[error("merchant_id_mismatch")]
+    MerchantIdMismatch,
+    /// In a currency that we do not take.
+    #[error("currency_mismatch")]
+    CurrencyMismatch,
+    /// Its parts tell different things, for instance its type and its content.
+    #[error("contradictory")]
+    Contradictory,
     /// A state that this version does not know.
     #[error("unknown_status")]
     UnknownStatus,
@@ -130,8 +192,15 @@ impl NotificationRefusal {
         matches!(
             self,
             Self::UnknownType
+                | Self::AlgorithmNotAllowed
+                | Self::BadNonce
+                | Self::BadCiphertext
+                | Self::Undecryptable
                 | Self::AppIdMismatch
                 | Self::SellerIdMismatch
+                | Self::MerchantIdMismatch
+                | Self::CurrencyMismatch
+                | Self::Contradictory
                 | Self::UnknownStatus
                 | Self::BadCharset
                 | Self::BadAmount
@@ -139,6 +208,13 @@ impl NotificationRefusal {
                 | Self::UnknownOrder
                 | Self::AmountMismatch
         )
+    }
+}
+
+impl NotificationRefusal {
+    /// Whether it speaks against the address that sent it. The channel's own tests do not.
+    pub fn is_suspicious(self) -> bool {
+        !self.is_authentic() && self != Self::SignatureProbe
     }
 }
 

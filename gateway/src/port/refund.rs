@@ -14,6 +14,8 @@ pub struct RefundRequest {
     pub total: Money,
     /// What the buyer may read of it. What a channel cannot take of it is replaced or cut.
     pub reason: Option<String>,
+    /// Where the channel tells what became of it; `None` where the channel tells it with the payment's notifications.
+    pub notify_url: Option<String>,
 }
 
 /// What became of a refund, by the channel's verified answer.

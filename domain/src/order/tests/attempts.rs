@@ -143,3 +143,44 @@ fn a_title_of_nothing_that_may_be_shown_leaves_the_orders_number() {
     let order = given(&[created_with(titled("Rust & C/C++ = fun"))]);
     order.when(attempt(AlipayQr, 1)).then([issued_as(1, AlipayQr, 1, "Rust   C C++   fun")]);
 }
+
+#[test]
+fn what_wechat_pay_gave_and_what_has_died_is_not_replaced_but_given_anew() {
+    let dead = [created(), issued(1, WechatNative, 1), prepared_until(1, 10)];
+    given(&dead).when(attempt(WechatNative, 9)).then_nothing();
+    given(&dead).when(attempt(WechatNative, 10)).then_nothing();
+    given(&dead).when(attempt(WechatNative, EXPIRES - 1)).then_rejected(OrderRejection::Expiring);
+    let renewed = |asked: i64, until: i64| OrderCommand::RecordPrepared {
+        pay_no: pay_no(1),
+        prepared: code(),
+        asked_at: minute(asked),
+        expires_at: minute(until),
+    };
+    given(&dead).when(renewed(10, 20)).then([prepared_until(1, 20)]);
+    given(&dead).when(renewed(9, 20)).then_nothing();
+    given(&dead).when(renewed(10, 10)).then_nothing();
+}
+
+#[test]
+fn an_attempt_for_another_payer_takes_the_place_of_the_live_one() {
+    let live = [created(), issued(1, WechatNative, 1), prepared(1)];
+    let replacing = |pay_no| OrderCommand::Attempt(Attempt { replaces: Some(pay_no), ..paying_by(WechatNative, 2) });
+    given(&live).when(replacing(pay_no(1))).then([closing(1, ClosingCause::ChannelSwitched), issued(2, WechatNative, 2)]);
+    given(&live).when(replacing(pay_no(7))).then_nothing();
+}
+
+#[test]
+fn scans_begin_so_many_attempts_and_whoever_chooses_is_not_counted() {
+    let scanned = |number, minutes| match issued(number, AlipayQr, minutes) {
+        OrderStreamEvent::PayRecord(PayRecordEvent::PayRecordIssued(event)) => {
+            OrderStreamEvent::PayRecord(PayRecordIssued { by_scan: true, ..event }.into())
+        }
+        other => other,
+    };
+    let scan = OrderCommand::Attempt(Attempt { by_scan: true, ..paying_by(AlipayQr, 2) });
+    let of = |count: u8| after(vec![created()], (1..=count).flat_map(|number| [scanned(number, 1), failed(number)]));
+    let most = u8::try_from(Order::MOST_SCANS).unwrap();
+    given(&of(most)).when(scan.clone()).then_rejected(OrderRejection::AttemptsExhausted);
+    given(&of(most)).when(attempt(AlipayQr, 2)).then([issued(most + 1, AlipayQr, 2)]);
+    given(&of(most - 1)).when(scan).then([scanned(most, 2)]);
+}

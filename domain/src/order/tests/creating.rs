@@ -55,6 +55,7 @@ fn an_order_that_owes_nothing_is_paid_as_it_is_made() {
         amount: units(0),
         currency: Currency::Cny,
         request: None,
+        by_scan: false,
         issued_at: minute(0),
     };
     let confirmed = PaymentConfirmed {

@@ -44,9 +44,12 @@ impl Wish {
             Self::Create => create(draft(vec![item(PRICE, 1)], PRICE)),
             Self::Attempt(channel) => attempt(channel, now),
             Self::Reattempt(number, channel) => reattempt(number, channel, now),
-            Self::Prepared { attempt, life } => {
-                OrderCommand::RecordPrepared { pay_no: pay_no(attempt), code_url: CODE_URL.to_owned(), code_expires_at: minute(now + life) }
-            }
+            Self::Prepared { attempt, life } => OrderCommand::RecordPrepared {
+                pay_no: pay_no(attempt),
+                prepared: code(),
+                asked_at: minute(now),
+                expires_at: minute(now + life),
+            },
             Self::Refused(attempt) => record_refused(attempt),
             Self::Open(attempt) => open(attempt, now),
             Self::Capture { attempt, trade, right_sum, by_query } => {

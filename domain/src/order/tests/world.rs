@@ -86,6 +86,9 @@ pub(super) fn paying_by(channel: Channel, minutes: i64) -> Attempt {
         channel,
         product_code: "QR_CODE_OFFLINE".to_owned(),
         notify_url: "https://pay.example/notify/alipay".to_owned(),
+        payer: None,
+        replaces: None,
+        by_scan: false,
         now: minute(minutes),
     }
 }
@@ -99,7 +102,7 @@ pub(super) fn reattempt(attempt: u8, channel: Channel, minutes: i64) -> OrderCom
 }
 
 pub(super) fn record_prepared(attempt: u8) -> OrderCommand {
-    OrderCommand::RecordPrepared { pay_no: pay_no(attempt), code_url: CODE_URL.to_owned(), code_expires_at: minute(EXPIRES) }
+    OrderCommand::RecordPrepared { pay_no: pay_no(attempt), prepared: code(), asked_at: minute(0), expires_at: minute(EXPIRES) }
 }
 
 pub(super) fn record_refused(attempt: u8) -> OrderCommand {
@@ -175,7 +178,9 @@ pub(super) fn issued_as(attempt: u8, channel: Channel, minutes: i64, subject: &s
             product_code: "QR_CODE_OFFLINE".to_owned(),
             time_expire: minute(EXPIRES),
             notify_url: "https://pay.example/notify/alipay".to_owned(),
+            payer: None,
         }),
+        by_scan: false,
         issued_at: minute(minutes),
     })
 }
@@ -189,7 +194,11 @@ pub(super) fn prepared(attempt: u8) -> OrderStreamEvent {
 }
 
 pub(super) fn prepared_until(attempt: u8, minutes: i64) -> OrderStreamEvent {
-    of_record(PayRecordPrepared { pay_no: pay_no(attempt), code_url: CODE_URL.to_owned(), code_expires_at: minute(minutes) })
+    of_record(PayRecordPrepared { pay_no: pay_no(attempt), prepared: code(), expires_at: minute(minutes) })
+}
+
+pub(super) fn code() -> Prepared {
+    Prepared::Code { code_url: CODE_URL.to_owned() }
 }
 
 pub(super) fn opened(attempt: u8, minutes: i64) -> OrderStreamEvent {

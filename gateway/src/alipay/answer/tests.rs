@@ -13,7 +13,7 @@ fn keys() -> AlipayKeys {
 }
 
 fn read(body: impl AsRef<[u8]>) -> Result<Answer, AnswerError> {
-    Answer::read(body.as_ref(), QUERY, &keys())
+    Answer::read(body.as_ref(), QUERY, &keys(), DateTime::UNIX_EPOCH)
 }
 
 fn refused(body: impl AsRef<[u8]>) -> AnswerError {
@@ -119,11 +119,14 @@ fn a_business_answer_without_a_good_signature_is_never_believed() {
         let node = format!(r#"{{"code":"{code}","sub_code":"ACQ.TRADE_NOT_EXIST"}}"#);
         assert_eq!(refused(format!(r#"{{"alipay_trade_query_response":{node}}}"#)), AnswerError::Unsigned);
         assert_eq!(refused(format!(r#"{{"alipay_trade_query_response":{node},"sign":""}}"#)), AnswerError::Unsigned);
-        assert_eq!(refused(format!(r#"{{"alipay_trade_query_response":{node},"sign":"AAAA"}}"#)), AnswerError::Forged);
+        assert_eq!(
+            refused(format!(r#"{{"alipay_trade_query_response":{node},"sign":"AAAA"}}"#)),
+            AnswerError::Untrusted(Untrusted::Forged)
+        );
     }
     assert_eq!(refused(r#"{"alipay_trade_query_response":{}}"#), AnswerError::Unsigned);
     let good = signed_answer(QUERY, r#"{"code":"10000"}"#);
-    assert_eq!(refused(good.replace(r#""code":"10000""#, r#""code": "10000""#)), AnswerError::Forged);
+    assert_eq!(refused(good.replace(r#""code":"10000""#, r#""code": "10000""#)), AnswerError::Untrusted(Untrusted::Forged));
 }
 
 /// An answer in GBK whose text holds characters with `\`, `{`, `}` and `"`-like second bytes.
@@ -139,7 +142,7 @@ fn an_answer_in_gbk_is_verified_on_its_bytes_and_then_decoded() {
     let answer = read(gbk_body(|_| {})).unwrap();
     assert_eq!(answer.text("code"), Some("20000"));
     assert!(answer.text("sub_msg").unwrap().ends_with("系统"));
-    assert_eq!(refused(gbk_body(|node| node[9] = b'1')), AnswerError::Forged);
+    assert_eq!(refused(gbk_body(|node| node[9] = b'1')), AnswerError::Untrusted(Untrusted::Forged));
 }
 
 #[test]
@@ -185,7 +188,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
         let keys = keys();
-        prop_assert!(Answer::read(&bytes, QUERY, &keys).is_err());
+        prop_assert!(Answer::read(&bytes, QUERY, &keys, DateTime::UNIX_EPOCH).is_err());
     }
 
     #[test]
@@ -200,7 +203,7 @@ proptest! {
         if gbk {
             body.extend([0xca, 0xe9]);
         }
-        prop_assert!(Answer::read(&body, QUERY, &keys).is_err());
+        prop_assert!(Answer::read(&body, QUERY, &keys, DateTime::UNIX_EPOCH).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ fn keys() -> AlipayKeys {
 }
 
 fn outcome(operation: Operation, node: &str) -> Outcome {
-    Outcome::of(operation, &Answer::read(signed_answer("a", node).as_bytes(), "a", &keys()).unwrap())
+    Outcome::of(operation, &Answer::read(signed_answer("a", node).as_bytes(), "a", &keys(), chrono::DateTime::UNIX_EPOCH).unwrap())
 }
 
 fn business(operation: Operation, sub_code: &str) -> Outcome {

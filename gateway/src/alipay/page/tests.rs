@@ -54,6 +54,20 @@ fn common_members_stand_in_the_address_and_the_content_in_one_field() {
 }
 
 #[test]
+fn a_phone_s_form_names_its_own_product_and_the_way_out() {
+    let form = form(&FormRequest { product_code: "QUICK_WAP_WAY".to_owned(), ..request() }).unwrap();
+    let (_, query) = form.action.split_once('?').unwrap();
+    assert_eq!(Form::read(query.as_bytes()).unwrap().get("method"), Some(b"alipay.trade.wap.pay".as_slice()));
+    let content: serde_json::Value = serde_json::from_str(&form.fields[0].1).unwrap();
+    let expected = serde_json::json!({
+        "out_trade_no": NUMBER, "total_amount": "199.00", "subject": "Rust 系统编程 \"第 3 期\"",
+        "product_code": "QUICK_WAP_WAY", "time_expire": "2026-03-05 14:38:09",
+        "quit_url": "https://shop.example.com/return/alipay?a=1&b=2",
+    });
+    assert_eq!(content, expected);
+}
+
+#[test]
 fn what_a_browser_posts_is_what_was_signed() {
     let form = form(&request()).unwrap();
     let (_, query) = form.action.split_once('?').unwrap();
@@ -76,7 +90,7 @@ fn what_breaks_a_rule_of_alipays_makes_no_form() {
         (FormRequest { out_trade_no: "a-b".to_owned(), ..request() }, "out_trade_no"),
         (FormRequest { amount: Money::zero(Currency::Cny), ..request() }, "total_amount"),
         (FormRequest { subject: "x&total_amount=1".to_owned(), ..request() }, "subject"),
-        (FormRequest { product_code: "QUICK_WAP_WAY".to_owned(), ..request() }, "product_code"),
+        (FormRequest { product_code: "QUICK_WAP_PAY".to_owned(), ..request() }, "product_code"),
         (FormRequest { product_code: "FACE_TO_FACE_PAYMENT".to_owned(), ..request() }, "product_code"),
         (FormRequest { notify_url: String::new(), ..request() }, "notify_url"),
         (FormRequest { return_url: "javascript:alert(1)".to_owned(), ..request() }, "return_url"),

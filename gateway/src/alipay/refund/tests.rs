@@ -21,6 +21,7 @@ fn request() -> RefundRequest {
         amount: fen(3_000),
         total: fen(19_900),
         reason: Some("正常退款".to_owned()),
+        notify_url: None,
     }
 }
 

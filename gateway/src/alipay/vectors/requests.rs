@@ -47,6 +47,7 @@ fn refunds_are_written_as_every_other_implementation_writes_them() {
         amount: fen(3_000),
         total: fen(19_900),
         reason: Some("正常退款".to_owned()),
+        notify_url: None,
     };
     assert_eq!(content::refund(&request).unwrap(), content("request_refund_partial"));
     let query = content::refund_query(&request.out_trade_no, &request.refund_no);

@@ -1,0 +1,233 @@
+//! Platform certificates: fetched, decrypted, checked, and put beside the keys that are configured.
+//!
+//! Source: WeChat Pay v3, `GET /v3/certificates`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chassis::problem::Chain;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+
+use super::client::{Call, CallError, WechatPayClient, code_of};
+use super::config::certified;
+use super::json::{self, JsonError};
+use super::keys::{KeyError, PlatformKey};
+use super::resource::{Resource, ResourceError};
+use super::time;
+use super::transport::ANSWER_LIMIT;
+use super::verification::{SignedHeaders, Unverified, is_certificate_serial};
+
+/// How long a list of certificates is taken for whole. WeChat Pay asks for at most twelve hours.
+pub const CERTIFICATES_KEEP: TimeDelta = TimeDelta::hours(6);
+
+/// How long nothing is fetched after it was tried in vain: anybody can send a notification with a made-up serial.
+pub const CERTIFICATES_RETRY: TimeDelta = TimeDelta::seconds(10);
+
+/// The most certificates that one list may have.
+const CERTIFICATES_LIMIT: usize = 16;
+
+/// What fetching the certificates came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificatesFetched {
+    /// So many of them count now.
+    Taken(usize),
+    /// The merchant has none: it uses WeChat Pay's public key alone.
+    NoneHere,
+}
+
+/// Why the certificates could not be fetched. Those that were there before stay.
+#[derive(Debug, thiserror::Error)]
+#[error("the platform certificates could not be fetched")]
+pub struct CertificatesError(#[source] Failed);
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("the call failed")]
+    Call(#[source] CallError),
+    #[error("WeChat Pay refused: {0}")]
+    Refused(String),
+    #[error("the list cannot be read")]
+    List(#[source] JsonError),
+    #[error("a certificate cannot be decrypted")]
+    Resource(#[source] ResourceError),
+    #[error("a certificate is refused")]
+    Certificate(#[source] KeyError),
+    #[error("a certificate has another serial number than the list says")]
+    OtherSerial,
+    #[error("none of the listed certificates counts now")]
+    NoneCounts,
+    #[error("the list is not signed by a key that is known or one of its own")]
+    Unverified(#[source] Unverified),
+}
+
+/// When certificates were fetched, and since when nothing came of it.
+#[derive(Debug, Default)]
+pub(super) struct Refreshing {
+    state: Mutex<State>,
+    /// Held while the list is on its way, so that all who want it wait for the one fetch.
+    fetch: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    fetched_at: Option<DateTime<Utc>>,
+    in_vain_at: Option<DateTime<Utc>>,
+}
+
+impl Refreshing {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the list is too old at `now`.
+    fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.state().fetched_at.is_none_or(|at| now - at >= CERTIFICATES_KEEP)
+    }
+
+    /// Whether the list may be asked for at `now`.
+    fn may_ask(&self, now: DateTime<Utc>) -> bool {
+        self.state().in_vain_at.is_none_or(|at| now - at >= CERTIFICATES_RETRY)
+    }
+
+    /// The list was fetched.
+    fn fetched(&self, now: DateTime<Utc>) {
+        self.state().fetched_at = Some(now);
+    }
+
+    /// It could not be fetched, or does not hold what it was fetched for.
+    fn in_vain(&self, now: DateTime<Utc>) {
+        self.state().in_vain_at = Some(now);
+    }
+}
+
+#[derive(Deserialize)]
+struct List {
+    data: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    serial_no: String,
+    effective_time: String,
+    expire_time: String,
+    encrypt_certificate: Resource,
+}
+
+impl WechatPayClient {
+    /// Fetches the list if it may hold the certificate of this serial number and nobody knows it yet, or waits for whoever
+    /// is fetching it.
+    pub(super) async fn fetch_certificate(&self, serial: &str) {
+        let is_known = || self.keys().get(serial).is_some();
+        if !self.config.fetch_platform_certificates || !is_certificate_serial(serial) || is_known() {
+            return;
+        }
+        let now = self.clock.now();
+        let _fetching = self.refreshing.fetch.lock().await;
+        if !is_known() && self.refreshing.may_ask(now) {
+            self.fetch_and_log(now).await;
+            if !is_known() {
+                self.refreshing.in_vain(now);
+            }
+        }
+    }
+
+    /// Fetches the certificates if that is configured and due, or waits for whoever is fetching them. What goes wrong is
+    /// logged: the calls go on with the keys that are known.
+    pub async fn refresh_if_due(&self) {
+        let now = self.clock.now();
+        if !self.config.fetch_platform_certificates || !self.refreshing.is_due(now) {
+            return;
+        }
+        let _fetching = self.refreshing.fetch.lock().await;
+        if self.refreshing.is_due(now) && self.refreshing.may_ask(now) {
+            self.fetch_and_log(now).await;
+        }
+    }
+
+    async fn fetch_and_log(&self, now: DateTime<Utc>) {
+        match self.fetch_certificates().await {
+            Ok(fetched) => tracing::info!(?fetched, "platform certificates were fetched"),
+            Err(error) => {
+                self.refreshing.in_vain(now);
+                tracing::warn!(error = %Chain(&error), "platform certificates could not be fetched");
+            }
+        }
+    }
+
+    /// Fetches the platform certificates now and uses those that count, beside the configured keys.
+    pub async fn fetch_certificates(&self) -> Result<CertificatesFetched, CertificatesError> {
+        self.fetch().await.map_err(CertificatesError)
+    }
+
+    async fn fetch(&self) -> Result<CertificatesFetched, Failed> {
+        let answer = self.send(&Call::get("/v3/certificates".to_owned()), ANSWER_LIMIT).await.map_err(Failed::Call)?;
+        let now = self.clock.now();
+        if answer.status == 404 && code_of(&answer.body).as_deref() == Some("RESOURCE_NOT_EXISTS") {
+            self.refreshing.fetched(now);
+            return Ok(CertificatesFetched::NoneHere);
+        }
+        if answer.status != 200 {
+            return Err(Failed::Refused(code_of(&answer.body).unwrap_or_else(|| format!("http_{}", answer.status))));
+        }
+        let headers = SignedHeaders::read(&answer.headers).map_err(Failed::Unverified)?;
+        let known = self.keys();
+        // A list that a known key signed is believed before it is read. The very first may be signed by one of its own;
+        // then the API v3 key, which nobody else has, and the authority, where one is configured, speak for it.
+        let is_known = known.get(headers.serial).is_some();
+        if is_known {
+            headers.verify(&answer.body, &known, now).map_err(Failed::Unverified)?;
+        }
+        let listed = self.read_list(&answer.body, now)?;
+        let taken = listed.len();
+        let mut keys = self.config.platform_keys.clone();
+        for (serial, key) in listed {
+            keys.insert(serial, key);
+        }
+        keys.drop_expired(now);
+        if !is_known {
+            headers.verify(&answer.body, &keys, now).map_err(Failed::Unverified)?;
+        }
+        self.replace_keys(keys);
+        self.refreshing.fetched(now);
+        Ok(CertificatesFetched::Taken(taken))
+    }
+
+    /// The keys of a list's certificates that count at `now`. Errors also where one that should count is not what the list
+    /// says of it, or none counts.
+    fn read_list(&self, body: &[u8], now: DateTime<Utc>) -> Result<Vec<(String, PlatformKey)>, Failed> {
+        let list: List = json::read(body).map_err(Failed::List)?;
+        if list.data.len() > CERTIFICATES_LIMIT {
+            return Err(Failed::List(JsonError::Shape));
+        }
+        let mut keys = Vec::new();
+        for listed in &list.data {
+            let times = time::parse(&listed.effective_time).zip(time::parse(&listed.expire_time));
+            let (effective, expires) = times.ok_or(Failed::List(JsonError::Shape))?;
+            if now < effective || now > expires {
+                continue;
+            }
+            let text = self.config.api_v3_key.open(&listed.encrypt_certificate).map_err(Failed::Resource)?;
+            let text = str::from_utf8(&text).map_err(|_| Failed::Certificate(KeyError::Unreadable))?;
+            let config = &self.config;
+            match certified(text, config.platform_authority.as_ref(), &config.merchant_key, now) {
+                Ok((serial, key)) if serial == listed.serial_no.to_ascii_uppercase() => keys.push((serial, key.until(expires))),
+                Ok(_) => return Err(Failed::OtherSerial),
+                // Its own dates may lie within those of the list; the next fetch looks again.
+                Err(KeyError::NotYetValid | KeyError::Expired) => {}
+                Err(error) => return Err(Failed::Certificate(error)),
+            }
+        }
+        if keys.is_empty() { Err(Failed::NoneCounts) } else { Ok(keys) }
+    }
+
+    /// The keys that a list's certificates hold, without a look at their times.
+    #[cfg(test)]
+    pub(super) fn texts_of_list(&self, body: &[u8]) -> std::collections::BTreeMap<String, String> {
+        let list: List = json::read(body).unwrap();
+        let text = |listed: &Listed| String::from_utf8(self.config.api_v3_key.open(&listed.encrypt_certificate).unwrap()).unwrap();
+        list.data.iter().map(|listed| (listed.serial_no.clone(), text(listed))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! JSON in which no name stands twice in one object, at any depth: whoever reads the first and whoever reads the last of two
+//! must not see different payments.
+
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Why bytes are not the JSON that is expected. It holds nothing of what stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum JsonError {
+    /// Not JSON: cut off, not UTF-8, or something else altogether.
+    #[error("it is not readable JSON")]
+    Unreadable,
+    /// A name stands twice in one object.
+    #[error("a name stands twice")]
+    Duplicate,
+    /// JSON, but not of the shape that is expected.
+    #[error("it lacks a member, or one is of another kind")]
+    Shape,
+}
+
+/// Reads an object. Members that `T` does not name are left aside.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    let value = value(bytes)?;
+    // A list of the members' values would do for the library.
+    if value.is_object() { T::deserialize(value).map_err(|_| JsonError::Shape) } else { Err(JsonError::Shape) }
+}
+
+fn value(bytes: &[u8]) -> Result<Value, JsonError> {
+    let unique: Unique = serde_json::from_slice(bytes).map_err(|error| {
+        // The library has one kind of error for what a visitor refuses, and this visitor refuses nothing else.
+        if error.is_data() { JsonError::Duplicate } else { JsonError::Unreadable }
+    })?;
+    Ok(unique.0)
+}
+
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON in which no name stands twice")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        // No member that is read is a fraction; one where a whole number is expected is then of another kind.
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unique(value)) = seq.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, Unique(value))) = map.next_entry::<String, Unique>()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a name stands twice"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    struct Amount {
+        total: i64,
+    }
+
+    fn amount(text: &str) -> Result<Amount, JsonError> {
+        read(text.as_bytes())
+    }
+
+    #[test]
+    fn what_is_asked_for_is_read_and_the_rest_left_aside() {
+        assert_eq!(amount(r#" {"total":19900,"new":{"a":[1,2.5,null,true,"x"]}} "#), Ok(Amount { total: 19900 }));
+        assert_eq!(amount(r#"{"total":-1}"#), Ok(Amount { total: -1 }));
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_at_any_depth() {
+        for twice in [
+            r#"{"total":1,"total":1}"#,
+            r#"{"total":1,"\u0074otal":2}"#,
+            r#"{"total":1,"a":{"b":1,"b":2}}"#,
+            r#"{"total":1,"a":[{"b":1,"c":2,"b":3}]}"#,
+        ] {
+            assert_eq!(amount(twice), Err(JsonError::Duplicate), "{twice}");
+        }
+        assert!(amount(r#"{"total":1,"a":{"total":2},"b":{"total":3}}"#).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_json_and_what_is_other_json_differ() {
+        for text in ["", "{", "<xml/>", r#"{"total":1}{"#, r#"{"total":1} x"#, "\u{feff}{\"total\":1}", "{\"total\":01}"] {
+            assert_eq!(amount(text), Err(JsonError::Unreadable), "{text}");
+        }
+        assert_eq!(read::<Amount>(b"{\"total\":1,\"a\":\"\xff\"}"), Err(JsonError::Unreadable));
+        for text in
+            ["{}", "[]", "[1]", "1", "null", r#"{"total":"1"}"#, r#"{"total":1.0}"#, r#"{"total":1e3}"#, r#"{"total":9223372036854775808}"#]
+        {
+            assert_eq!(amount(text), Err(JsonError::Shape), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(read::<Value>(deep.as_bytes()), Err(JsonError::Unreadable));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read::<Amount>(&bytes);
+        }
+    }
+}
