@@ -1,11 +1,14 @@
 //! Alipay's side: its gateway, the trades behind it and the notifications it sends.
 //!
-//! Source: the rules of Alipay's `gateway.do` protocol in public-key mode with `RSA2`.
+//! Source: the rules of Alipay's `gateway.do` protocol with `RSA2`, in public-key mode and in certificate mode: the calls that
+//! name certificates are answered under them.
 
 mod account;
 mod answer;
 mod asked;
 mod beijing;
+mod bill;
+mod certificates;
 mod charset;
 mod close;
 mod content;
@@ -29,6 +32,7 @@ use chrono::TimeDelta;
 
 pub use account::AccountError;
 pub(crate) use account::{Account, AccountTexts, refund_no, trade_no};
+pub use certificates::AlipayCertificateFiles;
 pub use credentials::AlipayCredentials;
 pub(crate) use notification::{Signer, compose};
 pub(crate) use page::return_address;
@@ -55,7 +59,9 @@ const REQUEST_LIMIT: usize = 256 * 1024;
 
 /// The routes that a merchant's Alipay SDK calls.
 pub(crate) fn routes() -> Router<Arc<Sandbox>> {
-    Router::new().route("/sandbox/alipay/gateway.do", get(gateway::gateway).post(gateway::gateway))
+    Router::new()
+        .route("/sandbox/alipay/gateway.do", get(gateway::gateway).post(gateway::gateway))
+        .route("/sandbox/alipay/bills/{date}", get(bill::download))
 }
 
 /// The whole body of an acknowledgement; nothing may stand around it.

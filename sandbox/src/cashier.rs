@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use axum::response::{IntoResponse, Response};
@@ -12,11 +12,12 @@ use axum::routing::get;
 use chassis::extract::Path;
 use chassis::problem::Problem;
 use reqwest::Url;
+use serde::Deserialize;
 
 use crate::control::problem;
 use crate::payment::{Notify, PayError};
 use crate::trade::{Standing, Trade, Wallet};
-use crate::{Sandbox, SandboxError, alipay};
+use crate::{Sandbox, SandboxError, alipay, wechat};
 
 const PAGE: &str = include_str!("cashier/page.html");
 const STYLE: &str = include_str!("cashier/page.css");
@@ -33,9 +34,25 @@ pub(crate) fn path(out_trade_no: &str) -> String {
     format!("/sandbox/cashier/{out_trade_no}")
 }
 
+/// What WeChat Pay's addresses of the page carry.
+#[derive(Debug, Default, Deserialize)]
+struct Brought {
+    /// Of the code that was scanned; without it the newest is meant.
+    prepay_id: Option<String>,
+    /// Where the merchant wants the browser to go after an H5 payment.
+    redirect_url: Option<String>,
+}
+
 /// Opens the page, which scans the code.
-async fn open(State(sandbox): State<Arc<Sandbox>>, Path(out_trade_no): Path<String>) -> Result<Response, Problem> {
-    let trade = sandbox.scan(&out_trade_no).await.map_err(|error| problem(&error))?;
+async fn open(
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(out_trade_no): Path<String>,
+    Query(brought): Query<Brought>,
+) -> Result<Response, Problem> {
+    if sandbox.is_outdated(&out_trade_no, &brought).await.map_err(|error| problem(&error))? {
+        return Ok(page(StatusCode::OK, Wallet::Wechat, View::CodeExpired, None, None));
+    }
+    let trade = sandbox.scan(&out_trade_no, brought.redirect_url.as_deref()).await.map_err(|error| problem(&error))?;
     let Some(trade) = trade else { return Ok(unknown()) };
     let back = sandbox.way_back(&trade).await.map_err(|error| problem(&error))?;
     Ok(page(StatusCode::OK, trade.wallet, trade.standing(sandbox.now()).into(), Some(&trade), back.as_deref()))
@@ -43,7 +60,14 @@ async fn open(State(sandbox): State<Arc<Sandbox>>, Path(out_trade_no): Path<Stri
 
 /// Pays, and leads back to the merchant where one waits; else shows the page again. Its state is the result, also of a second
 /// press of the button, and has the way back too.
-async fn pay(State(sandbox): State<Arc<Sandbox>>, Path(out_trade_no): Path<String>) -> Result<Response, Problem> {
+async fn pay(
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(out_trade_no): Path<String>,
+    Query(brought): Query<Brought>,
+) -> Result<Response, Problem> {
+    if sandbox.is_outdated(&out_trade_no, &brought).await.map_err(|error| problem(&error))? {
+        return Ok(page(StatusCode::OK, Wallet::Wechat, View::CodeExpired, None, None));
+    }
     let back = match sandbox.pay(&out_trade_no, Notify::Once).await {
         Ok(paid) => sandbox.way_back(&paid).await.map_err(|error| problem(&error))?,
         Err(PayError::Unpayable(_)) => None,
@@ -54,6 +78,13 @@ async fn pay(State(sandbox): State<Arc<Sandbox>>, Path(out_trade_no): Path<Strin
 }
 
 impl Sandbox {
+    /// Whether the page was opened by a code whose place another has taken.
+    async fn is_outdated(&self, out_trade_no: &str, brought: &Brought) -> Result<bool, SandboxError> {
+        let Some(prepay_id) = &brought.prepay_id else { return Ok(false) };
+        let trade = self.store().trade_of_any_wallet(out_trade_no).await?;
+        Ok(trade.and_then(|trade| trade.wechat).is_some_and(|prepay| prepay.prepay_id != *prepay_id))
+    }
+
     /// Where the browser of a buyer who has paid is led; none if nothing is paid or the merchant named no place.
     async fn way_back(&self, trade: &Trade) -> Result<Option<String>, SandboxError> {
         let now = self.now();
@@ -63,6 +94,8 @@ impl Sandbox {
         let (account, trade) = (self.alipay().clone(), trade.clone());
         tokio::task::spawn_blocking(move || match trade.wallet {
             Wallet::Alipay => alipay::return_address(&account, &trade, now),
+            // WeChat's browser comes back with nothing to prove.
+            Wallet::Wechat => Ok(trade.return_url),
         })
         .await?
     }
@@ -131,6 +164,7 @@ fn page(status: StatusCode, wallet: Wallet, view: View, trade: Option<&Trade>, b
 fn html(status: StatusCode, wallet: Wallet, (class, zh, en): (&str, &str, &str), action: &str, trade: Option<&Trade>) -> Response {
     let wallet = match wallet {
         Wallet::Alipay => "支付宝沙箱 · Alipay sandbox",
+        Wallet::Wechat => wechat::CASHIER_TITLE,
     };
     let amount = trade.map(|trade| format!("¥ {}", trade.total_amount().major_text()));
     let html = PAGE

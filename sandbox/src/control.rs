@@ -1,5 +1,6 @@
 //! The control routes: what no channel has and every test needs.
 
+mod bills;
 mod clock;
 mod faults;
 mod refunds;
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/trades/{out_trade_no}/pay", post(trades::pay))
         .route("/sandbox/trades/{out_trade_no}/refund", post(refunds::refund))
         .route("/sandbox/faults", post(faults::add))
+        .route("/sandbox/bills/{date}", get(bills::show))
         .route("/sandbox/clock", get(clock::show).post(clock::advance))
 }
 

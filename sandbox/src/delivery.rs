@@ -12,13 +12,12 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 
-use crate::notification::{Due, Pending};
-use crate::trade::Wallet;
-use crate::{Sandbox, SandboxError, alipay};
+use crate::notification::{Due, Pending, Protocol, Signer};
+use crate::{Sandbox, SandboxError, alipay, wechat};
 
 /// How long one delivery may take, from connecting to the last byte of the answer.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(5);
@@ -134,10 +133,28 @@ impl Sandbox {
             return Outcome::failed("not allowed by the sandbox's configuration");
         }
         let request = self.client().post(&due.url).header("content-type", &due.content_type).body(due.body.clone());
+        let request = match self.with_headers(request, due).await {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "the sandbox cannot sign a delivery");
+                return Outcome::failed("not signed");
+            }
+        };
         match request.send().await {
-            Ok(response) => answered(due.wallet, response).await,
+            Ok(response) => answered(due.protocol, response).await,
             Err(error) => Outcome::failed(unreachable(&error)),
         }
+    }
+
+    /// Adds the headers that a channel signs anew with each delivery.
+    async fn with_headers(&self, request: RequestBuilder, due: &Due) -> Result<RequestBuilder, SandboxError> {
+        if due.protocol != Protocol::WechatV3 {
+            return Ok(request);
+        }
+        let signer = if due.is_genuine { Signer::Channel } else { Signer::Forger };
+        let is_probe = due.is_probe && due.attempts == 0;
+        let headers = wechat::notification_headers(self, &due.body, signer, is_probe).await?;
+        Ok(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)))
     }
 }
 
@@ -206,28 +223,42 @@ impl UnderWay {
     }
 }
 
-/// Only status 200 with exactly the channel's word acknowledges.
-async fn answered(wallet: Wallet, mut response: Response) -> Outcome {
-    let word = match wallet {
-        Wallet::Alipay => alipay::ACKNOWLEDGEMENT,
-    };
+/// The longest answer that is read.
+const ANSWER_LIMIT: usize = 4 * 1024;
+
+/// Whether an answer acknowledges, by the channel's rules.
+async fn answered(protocol: Protocol, response: Response) -> Outcome {
     let status = response.status();
-    if status != StatusCode::OK {
+    let is_taken = match protocol {
+        Protocol::Alipay | Protocol::WechatV2 => status == StatusCode::OK,
+        Protocol::WechatV3 => status == StatusCode::OK || status == StatusCode::NO_CONTENT,
+    };
+    if !is_taken {
         return Outcome::failed(format!("HTTP {}", status.as_u16()));
     }
+    let is_word: fn(&[u8]) -> bool = match protocol {
+        // The status says it all.
+        Protocol::WechatV3 => return Outcome { acknowledged: true, words: "acknowledged".to_owned() },
+        Protocol::Alipay => |body| body == alipay::ACKNOWLEDGEMENT,
+        Protocol::WechatV2 => wechat::is_acknowledgement,
+    };
+    match read(response).await {
+        Ok(Some(body)) if is_word(&body) => Outcome { acknowledged: true, words: "acknowledged".to_owned() },
+        Ok(_) => Outcome::failed("the answer is not the acknowledgement"),
+        Err(error) => Outcome::failed(unreachable(&error)),
+    }
+}
+
+/// The body of an answer; none if it is longer than any acknowledgement.
+async fn read(mut response: Response) -> reqwest::Result<Option<Vec<u8>>> {
     let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(bytes)) => body.extend_from_slice(&bytes),
-            Ok(None) if body == word => return Outcome { acknowledged: true, words: "acknowledged".to_owned() },
-            Ok(None) => return Outcome::failed("the answer is not the acknowledgement"),
-            Err(error) => return Outcome::failed(unreachable(&error)),
-        }
-        // Whatever else comes, it is not the word.
-        if body.len() > word.len() {
-            return Outcome::failed("the answer is not the acknowledgement");
+    while let Some(bytes) = response.chunk().await? {
+        body.extend_from_slice(&bytes);
+        if body.len() > ANSWER_LIMIT {
+            return Ok(None);
         }
     }
+    Ok(Some(body))
 }
 
 fn unreachable(error: &reqwest::Error) -> String {

@@ -1,22 +1,26 @@
 //! Payment channels simulated with state, at their own endpoints and with real signatures under throwaway keys.
 //!
-//! A product feature: demonstrations and tests run on it, and any SDK can be pointed at it. Alipay's side is here;
-//! each channel has a module of its own beside what all channels share (trades, notifications, faults, the clock).
+//! A product feature: demonstrations and tests run on it, and any SDK can be pointed at it. Each
+//! channel has a module of its own beside what all channels share (trades, notifications, faults, the clock).
 
 mod alipay;
+mod archive;
 mod cashier;
+mod certificate;
 mod config;
 mod control;
 mod delivery;
 mod fault;
+mod movement;
 mod notification;
 mod payment;
 mod refund;
 mod store;
 mod trade;
+mod wechat;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -30,9 +34,11 @@ use database::Database;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 
-pub use alipay::{AccountError, AlipayCredentials};
+pub use alipay::{AccountError, AlipayCertificateFiles, AlipayCredentials};
+pub use certificate::CertificateError;
 pub use config::{NotifyScale, NotifyScaleError, SandboxConfig};
 pub use store::StoreError;
+pub use wechat::{AccountError as WechatAccountError, PlatformCertificate, SealError, WechatCredentials};
 
 use fault::{Fault, Operation};
 use store::Store;
@@ -49,6 +55,10 @@ pub struct Sandbox {
     /// Held while the clock is moved, so that what is kept and what runs are moved together.
     clock_move: Mutex<()>,
     alipay: Arc<alipay::Account>,
+    /// Replaced whole when keys change.
+    wechat: RwLock<Arc<wechat::Account>>,
+    wechat_change: Mutex<()>,
+    oauth: wechat::OauthCodes,
     client: reqwest::Client,
     wake: Notify,
 }
@@ -58,6 +68,8 @@ pub struct Sandbox {
 pub struct Credentials {
     /// Alipay's.
     pub alipay: AlipayCredentials,
+    /// WeChat Pay's.
+    pub wechat: WechatCredentials,
 }
 
 /// Why the sandbox failed.
@@ -69,12 +81,21 @@ pub enum SandboxError {
     /// The merchant account cannot be made or read.
     #[error("the sandbox's Alipay account cannot be used")]
     Account(#[from] AccountError),
+    /// WeChat Pay's merchant account cannot be made or read.
+    #[error("the sandbox's WeChat Pay account cannot be used")]
+    WechatAccount(#[from] WechatAccountError),
     /// The client that carries notifications cannot be made.
     #[error("no client for notifications can be made")]
     Client(#[source] reqwest::Error),
     /// Something could not be signed.
     #[error("a text cannot be signed")]
     Signing(#[from] rsa::signature::Error),
+    /// A bill could not be packed.
+    #[error("a bill cannot be packed")]
+    Archive(#[source] std::io::Error),
+    /// Something could not be encrypted.
+    #[error("a text cannot be encrypted")]
+    Sealing(#[source] SealError),
     /// Work on another thread was cut off.
     #[error("work on another thread was cut off")]
     Cut(#[from] tokio::task::JoinError),
@@ -92,6 +113,21 @@ async fn dated(State(sandbox): State<Arc<Sandbox>>, mut response: Response) -> R
     response
 }
 
+async fn alipay_account(store: &Store) -> Result<alipay::AccountTexts, SandboxError> {
+    match store.account().await? {
+        Some(texts) => Ok(texts),
+        None => Ok(store.keep_account(tokio::task::spawn_blocking(alipay::AccountTexts::make).await??).await?),
+    }
+}
+
+async fn wechat_account(store: &Store, now: DateTime<Utc>) -> Result<wechat::AccountTexts, SandboxError> {
+    if let Some(texts) = store.wechat_account().await? {
+        return Ok(texts);
+    }
+    let texts = tokio::task::spawn_blocking(move || wechat::AccountTexts::make(now)).await??;
+    Ok(store.keep_wechat_account(&texts).await?)
+}
+
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("config", &self.config).field("alipay", &self.alipay).finish_non_exhaustive()
@@ -104,15 +140,23 @@ impl Sandbox {
     /// `clock` is set to run as far ahead as it did before. Making keys takes up to some seconds.
     pub async fn open(config: SandboxConfig, database: Database, clock: Arc<SystemClock>) -> Result<Arc<Self>, SandboxError> {
         let store = Store::open(database).await?;
-        let texts = match store.account().await? {
-            Some(texts) => texts,
-            None => store.keep_account(tokio::task::spawn_blocking(alipay::AccountTexts::make).await??).await?,
-        };
-        let account = alipay::Account::open(texts, &config.public_url)?;
         clock.set_offset_ms(store.clock_offset_ms().await?);
-        let client = delivery::client()?;
-        let clock_move = Mutex::new(());
-        Ok(Arc::new(Self { config, store, clock, clock_move, alipay: Arc::new(account), client, wake: Notify::new() }))
+        // Both accounts' keys are made at once, on as many processors as there are.
+        let (alipay, wechat) = tokio::join!(alipay_account(&store), wechat_account(&store, clock.now()));
+        let alipay = alipay::Account::open(alipay?, &config.public_url)?;
+        let wechat = wechat::Account::open(wechat?, &config.public_url)?;
+        Ok(Arc::new(Self {
+            client: delivery::client()?,
+            config,
+            store,
+            clock,
+            clock_move: Mutex::new(()),
+            alipay: Arc::new(alipay),
+            wechat: RwLock::new(Arc::new(wechat)),
+            wechat_change: Mutex::new(()),
+            oauth: wechat::OauthCodes::default(),
+            wake: Notify::new(),
+        }))
     }
 
     /// All routes, under `/sandbox/`. They need no bearer token. Every answer's `Date` is the sandbox's own time, by which
@@ -122,6 +166,7 @@ impl Sandbox {
             .merge(alipay::routes())
             .merge(cashier::routes())
             .merge(control::routes())
+            .merge(wechat::routes())
             .route("/sandbox/{*rest}", axum::routing::any(unknown_route))
             .method_not_allowed_fallback(unknown_method)
             .layer(middleware::map_response_with_state(self.clone(), dated))
@@ -136,7 +181,7 @@ impl Sandbox {
 
     /// What merchants of this sandbox hold.
     pub fn credentials(&self) -> Credentials {
-        Credentials { alipay: self.alipay.credentials().clone() }
+        Credentials { alipay: self.alipay.credentials().clone(), wechat: self.wechat().credentials().clone() }
     }
 
     /// The sandbox's time.
@@ -194,6 +239,29 @@ impl Sandbox {
 
     pub(crate) fn alipay(&self) -> &Arc<alipay::Account> {
         &self.alipay
+    }
+
+    /// WeChat Pay's account as it is now; keys may be changed later.
+    pub(crate) fn wechat(&self) -> Arc<wechat::Account> {
+        self.wechat.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes WeChat Pay's account, one change at a time, and keeps it. `change` may take seconds of the processor.
+    pub(crate) async fn change_wechat<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut wechat::AccountTexts) -> Result<T, WechatAccountError> + Send + 'static,
+    ) -> Result<T, SandboxError> {
+        let _held = self.wechat_change.lock().await;
+        let mut texts = self.wechat().texts().clone();
+        let (texts, outcome) = tokio::task::spawn_blocking(move || change(&mut texts).map(|outcome| (texts, outcome))).await??;
+        let account = wechat::Account::open(texts, &self.config.public_url)?;
+        self.store.replace_wechat_account(account.texts()).await?;
+        *self.wechat.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
+        Ok(outcome)
+    }
+
+    pub(crate) fn oauth(&self) -> &wechat::OauthCodes {
+        &self.oauth
     }
 
     pub(crate) fn client(&self) -> &reqwest::Client {

@@ -1,10 +1,53 @@
 //! Notifications as they are kept: the signed message, where it goes, and how far its delivery is.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::alipay;
 use crate::config::NotifyScale;
-use crate::trade::Wallet;
+use crate::{alipay, wechat};
+
+/// By whose rules a notification is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Alipay,
+    WechatV3,
+    WechatV2,
+}
+
+impl Protocol {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Alipay => "alipay",
+            Self::WechatV3 => "wechat_v3",
+            Self::WechatV2 => "wechat_v2",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Alipay, Self::WechatV3, Self::WechatV2].into_iter().find(|protocol| protocol.as_str() == word)
+    }
+
+    /// The waits between two deliveries.
+    fn ladder(self) -> &'static [TimeDelta] {
+        match self {
+            Self::Alipay => &alipay::NOTIFY_LADDER,
+            Self::WechatV3 | Self::WechatV2 => &wechat::NOTIFY_LADDER,
+        }
+    }
+
+    /// How many deliveries the channel tries.
+    pub(crate) fn attempts(self) -> u32 {
+        u32::try_from(self.ladder().len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
+/// Who signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signer {
+    /// The channel, with its own key.
+    Channel,
+    /// Somebody who has another key.
+    Forger,
+}
 
 /// A signed message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +89,11 @@ impl DeliveryStatus {
 #[derive(Clone, Debug)]
 pub(crate) struct NewNotification {
     pub(crate) message: Message,
+    pub(crate) protocol: Protocol,
     /// Whether the channel signed it.
     pub(crate) is_genuine: bool,
+    /// Whether the first delivery carries a signature that is wrong on purpose, as a test of the merchant.
+    pub(crate) is_probe: bool,
     pub(crate) url: Option<String>,
     /// How many times it is sent at once on the first delivery.
     pub(crate) copies: u32,
@@ -67,8 +113,9 @@ pub(crate) struct Pending {
 /// A notification with all that its next delivery needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Due {
-    /// Whose rules the delivery follows.
-    pub(crate) wallet: Wallet,
+    pub(crate) protocol: Protocol,
+    pub(crate) is_genuine: bool,
+    pub(crate) is_probe: bool,
     pub(crate) url: String,
     pub(crate) content_type: String,
     pub(crate) body: String,
@@ -82,6 +129,7 @@ pub(crate) struct Due {
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) notify_id: String,
+    pub(crate) protocol: Protocol,
     pub(crate) is_genuine: bool,
     pub(crate) status: DeliveryStatus,
     pub(crate) attempts: u32,
@@ -105,9 +153,7 @@ impl Due {
     /// Each delivery is due at its own distance from the first, not from when the one before happened to be sent: a
     /// clock that jumps past the whole ladder leaves nothing to come, as a day of silence would.
     pub(crate) fn attempted(&self, acknowledged: bool, outcome: String, scale: NotifyScale) -> Attempted {
-        let ladder = match self.wallet {
-            Wallet::Alipay => &alipay::NOTIFY_LADDER,
-        };
+        let ladder = self.protocol.ladder();
         let attempts = self.attempts + 1;
         let waits = ladder.get(..attempts as usize).filter(|_| attempts < self.attempts_allowed);
         let (status, next_due_at) = match (acknowledged, waits) {
@@ -123,14 +169,14 @@ impl Due {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
     use crate::trade::tests::at;
 
     fn due(attempts: u32, attempts_allowed: u32) -> Due {
         Due {
-            wallet: Wallet::Alipay,
+            protocol: Protocol::Alipay,
+            is_genuine: true,
+            is_probe: false,
             url: String::new(),
             content_type: String::new(),
             body: String::new(),
@@ -155,6 +201,15 @@ mod tests {
         }
         let last = failed(&due(7, 8), "1");
         assert_eq!((last.status, last.attempts, last.next_due_at), (DeliveryStatus::GivenUp, 8, None));
+    }
+
+    #[test]
+    fn wechat_pays_ladder_ends_after_a_day_and_four_minutes() {
+        let wechat = |attempts| Due { protocol: Protocol::WechatV3, ..due(attempts, Protocol::WechatV3.attempts()) };
+        let seconds: Vec<_> = (0..15).map(|attempts| (failed(&wechat(attempts), "1").next_due_at.unwrap() - at(0)).num_seconds()).collect();
+        assert_eq!(seconds[..5], [15, 30, 60, 240, 840]);
+        assert_eq!(seconds[14], 24 * 3_600 + 4 * 60);
+        assert_eq!(failed(&wechat(15), "1").status, DeliveryStatus::GivenUp);
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Money;
 
-use crate::alipay::{self, Signer};
-use crate::notification::{Message, NewNotification};
+use crate::notification::{Message, NewNotification, Protocol, Signer};
 use crate::refund::Refund;
 use crate::store::StoreError;
 use crate::trade::{Trade, TradeStatus, Unpayable, Wallet};
-use crate::{CHANGE_TRIES, Sandbox, SandboxError};
+use crate::{CHANGE_TRIES, Sandbox, SandboxError, alipay, wechat};
 
 /// What becomes of the notification of a payment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +27,8 @@ pub(crate) enum Notify {
     Forged,
     /// Another amount is paid than was asked for, and signed.
     WrongAmount,
+    /// Like `Once`, but the first delivery's signature is wrong on purpose, as WeChat Pay tests its merchants.
+    SignTest,
 }
 
 /// The longest that a notification can be told to wait.
@@ -47,6 +48,7 @@ impl FromStr for Notify {
             "twice" => Ok(Self::Twice),
             "forged" => Ok(Self::Forged),
             "wrong_amount" => Ok(Self::WrongAmount),
+            "sign_test" => Ok(Self::SignTest),
             _ => word.strip_prefix("late:").and_then(late).map(Self::Late).ok_or(UnknownNotify),
         }
     }
@@ -80,11 +82,15 @@ impl From<StoreError> for PayError {
 
 impl Sandbox {
     /// A buyer scans the code: the trade exists from here on. Answers the trade as it stands, also where it cannot be paid.
-    pub(crate) async fn scan(&self, out_trade_no: &str) -> Result<Option<Trade>, SandboxError> {
+    /// `return_url` is where the buyer's browser wants to go afterwards, where the page's address says so.
+    pub(crate) async fn scan(&self, out_trade_no: &str, return_url: Option<&str>) -> Result<Option<Trade>, SandboxError> {
         for _ in 0..CHANGE_TRIES {
             let Some(trade) = self.store().trade_of_any_wallet(out_trade_no).await? else { return Ok(None) };
             let now = self.now();
-            match trade.scanned(now, || trade_no(trade.wallet, now)) {
+            let return_url = return_url.filter(|url| trade.wallet == Wallet::Wechat && self.config().may_notify(url));
+            let scanned = trade.scanned(now, || trade_no(trade.wallet, now));
+            let scanned = scanned.map(|scanned| Trade { return_url: return_url.map(str::to_owned).or(scanned.return_url), ..scanned });
+            match scanned {
                 Ok(scanned) if scanned == trade => return Ok(Some(trade)),
                 Ok(scanned) if self.store().replace_trade(&scanned).await? => return Ok(Some(scanned)),
                 Ok(_) => {}
@@ -105,8 +111,8 @@ impl Sandbox {
             }
             let amount = if notify == Notify::WrongAmount { wrong(trade.amount) } else { trade.amount };
             let paid = trade.paid(now, || trade_no(trade.wallet, now), amount).map_err(PayError::Unpayable)?;
-            let message = self.compose(&paid, None, now, Signer::Alipay).await?;
-            let notification = notification(message, &paid, notify, now);
+            let message = self.compose(&paid, None, now, Signer::Channel).await?;
+            let notification = notification(message, paid.notify_url.clone(), notify, now);
             if self.store().replace_trade_and_notify(&paid, &notification).await? {
                 tracing::info!(sandbox.out_trade_no = paid.out_trade_no, "a trade was paid in the sandbox");
                 self.wake();
@@ -130,7 +136,7 @@ impl Sandbox {
             ..trade.clone()
         };
         let message = self.compose(&pretended, None, now, Signer::Forger).await?;
-        let notification = notification(message, trade, Notify::Forged, now);
+        let notification = notification(message, trade.notify_url.clone(), Notify::Forged, now);
         self.store().insert_notification(trade, &notification).await?;
         tracing::info!(sandbox.out_trade_no = trade.out_trade_no, "a forged notice was made in the sandbox");
         self.wake();
@@ -144,10 +150,17 @@ impl Sandbox {
         refund: Option<&Refund>,
         now: DateTime<Utc>,
         signer: Signer,
-    ) -> Result<Message, SandboxError> {
-        let (account, trade, refund) = (self.alipay().clone(), trade.clone(), refund.cloned());
+    ) -> Result<(Message, Protocol), SandboxError> {
+        let (alipay, wechat, trade, refund) = (self.alipay().clone(), self.wechat(), trade.clone(), refund.cloned());
         tokio::task::spawn_blocking(move || match trade.wallet {
-            Wallet::Alipay => alipay::compose(&account, &trade, refund.as_ref(), now, signer),
+            Wallet::Alipay => {
+                let signer = match signer {
+                    Signer::Channel => alipay::Signer::Alipay,
+                    Signer::Forger => alipay::Signer::Forger,
+                };
+                Ok((alipay::compose(&alipay, &trade, refund.as_ref(), now, signer)?, Protocol::Alipay))
+            }
+            Wallet::Wechat => wechat::compose(&wechat, &trade, refund.as_ref(), now, signer),
         })
         .await?
     }
@@ -156,6 +169,7 @@ impl Sandbox {
 fn trade_no(wallet: Wallet, now: DateTime<Utc>) -> String {
     match wallet {
         Wallet::Alipay => alipay::trade_no(now),
+        Wallet::Wechat => wechat::transaction_id(now),
     }
 }
 
@@ -166,22 +180,26 @@ fn wrong(amount: Money) -> Money {
 }
 
 /// The notification of what became of a trade, and what becomes of it.
-pub(crate) fn notification(message: Message, trade: &Trade, notify: Notify, now: DateTime<Utc>) -> NewNotification {
-    let is_sent = notify != Notify::Never && trade.notify_url.is_some();
+pub(crate) fn notification(
+    (message, protocol): (Message, Protocol),
+    url: Option<String>,
+    notify: Notify,
+    now: DateTime<Utc>,
+) -> NewNotification {
+    let is_sent = notify != Notify::Never && url.is_some();
     let first_due_at = match notify {
         Notify::Late(by) => now + by,
         _ => now,
     };
-    let whole_ladder = match trade.wallet {
-        Wallet::Alipay => alipay::NOTIFY_ATTEMPTS,
-    };
     NewNotification {
         message,
+        protocol,
         is_genuine: notify != Notify::Forged,
-        url: trade.notify_url.clone(),
+        is_probe: notify == Notify::SignTest,
+        url,
         copies: if notify == Notify::Twice { 2 } else { 1 },
         // A forger does not know of ladders.
-        attempts_allowed: if notify == Notify::Forged { 1 } else { whole_ladder },
+        attempts_allowed: if notify == Notify::Forged { 1 } else { protocol.attempts() },
         first_due_at: is_sent.then_some(first_due_at),
     }
 }
@@ -200,6 +218,7 @@ mod tests {
             ("twice", Notify::Twice),
             ("forged", Notify::Forged),
             ("wrong_amount", Notify::WrongAmount),
+            ("sign_test", Notify::SignTest),
             ("late:0", Notify::Late(TimeDelta::zero())),
             ("late:1500", Notify::Late(TimeDelta::milliseconds(1500))),
         ];

@@ -1,21 +1,75 @@
 //! Refunds: money that goes back from a paid trade, once for each number.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::Money;
 
-use crate::alipay::Signer;
+use crate::notification::Signer;
 use crate::payment::{Notify, notification};
 use crate::store::StoreError;
 use crate::trade::{Standing, Trade};
 use crate::{CHANGE_TRIES, Sandbox, SandboxError};
 
-/// Money that went back.
+/// How a refund ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefundOutcome {
+    Succeeded,
+    /// No money went.
+    Closed,
+    /// The money left the merchant and did not reach the buyer's card.
+    Abnormal,
+}
+
+impl RefundOutcome {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Closed => "closed",
+            Self::Abnormal => "abnormal",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Succeeded, Self::Closed, Self::Abnormal].into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// Money that went back, or is to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refund {
     /// The merchant's number of it, or the channel's own for one made on the channel's website.
     pub(crate) request_no: String,
     pub(crate) amount: Money,
     pub(crate) refunded_at: DateTime<Utc>,
+    /// The channel's own number, where the wallet gives one.
+    pub(crate) channel_no: Option<String>,
+    pub(crate) outcome: RefundOutcome,
+    /// Until then it is under way.
+    pub(crate) settles_at: DateTime<Utc>,
+    pub(crate) reason: Option<String>,
+    /// Whether staff made it on the channel's website.
+    pub(crate) is_by_staff: bool,
+}
+
+impl Refund {
+    /// How it ended; none while it is under way.
+    pub(crate) fn ended(&self, now: DateTime<Utc>) -> Option<RefundOutcome> {
+        (now >= self.settles_at).then_some(self.outcome)
+    }
+}
+
+/// A refund that somebody asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedRefund {
+    pub(crate) request_no: String,
+    pub(crate) amount: Money,
+    pub(crate) channel_no: Option<String>,
+    pub(crate) outcome: RefundOutcome,
+    /// How long it is under way.
+    pub(crate) lasts: TimeDelta,
+    pub(crate) reason: Option<String>,
+    pub(crate) is_by_staff: bool,
+    pub(crate) notify: Notify,
+    pub(crate) notify_url: Option<String>,
 }
 
 /// What a refund that was asked for comes to.
@@ -78,26 +132,56 @@ impl Trade {
 impl Sandbox {
     /// Gives `amount` of `trade` back under a number, once.
     pub(crate) async fn refund(&self, mut trade: Trade, request_no: &str, amount: Money, notify: Notify) -> Result<Refunded, RefundError> {
+        let asked = AskedRefund {
+            request_no: request_no.to_owned(),
+            amount,
+            channel_no: None,
+            outcome: RefundOutcome::Succeeded,
+            lasts: TimeDelta::zero(),
+            reason: None,
+            is_by_staff: false,
+            notify,
+            notify_url: trade.notify_url.clone(),
+        };
         for _ in 0..CHANGE_TRIES {
-            if let Some(refund) = self.store().refund(&trade, request_no).await? {
-                let is_same = refund.amount == amount;
-                let repeated = Refunded { trade, refund, is_new: false };
-                return if is_same { Ok(repeated) } else { Err(RefundError::Unrefundable(Unrefundable::OtherAmount)) };
-            }
-            let now = self.now();
-            let refunded = trade.refunded(now, amount).map_err(RefundError::Unrefundable)?;
-            let refund = Refund { request_no: request_no.to_owned(), amount, refunded_at: now };
-            let message = self.compose(&refunded, Some(&refund), now, Signer::Alipay).await?;
-            let notification = notification(message, &refunded, notify, now);
-            if self.store().keep_refund(&refunded, &refund, &notification).await? {
-                tracing::info!(sandbox.out_trade_no = refunded.out_trade_no, "money went back in the sandbox");
-                self.wake();
-                return Ok(Refunded { trade: refunded, refund, is_new: true });
+            if let Some(refunded) = self.try_refund(&trade, &asked).await? {
+                return Ok(refunded);
             }
             let again = self.store().trade(trade.wallet, &trade.out_trade_no).await?;
             trade = again.ok_or(RefundError::Unrefundable(Unrefundable::NoTrade))?;
         }
         Err(RefundError::Failed(SandboxError::Contended))
+    }
+
+    /// One try of a refund; none if others have changed the trade since it was read.
+    pub(crate) async fn try_refund(&self, trade: &Trade, asked: &AskedRefund) -> Result<Option<Refunded>, RefundError> {
+        if let Some(refund) = self.store().refund(trade, &asked.request_no).await? {
+            let is_same = refund.amount == asked.amount;
+            let repeated = Refunded { trade: trade.clone(), refund, is_new: false };
+            return if is_same { Ok(Some(repeated)) } else { Err(RefundError::Unrefundable(Unrefundable::OtherAmount)) };
+        }
+        let now = self.now();
+        let refunded = trade.refunded(now, asked.amount).map_err(RefundError::Unrefundable)?;
+        let refunded = if asked.outcome == RefundOutcome::Closed { trade.clone() } else { refunded };
+        let settles_at = now + asked.lasts;
+        let refund = Refund {
+            request_no: asked.request_no.clone(),
+            amount: asked.amount,
+            refunded_at: now,
+            channel_no: asked.channel_no.clone(),
+            outcome: asked.outcome,
+            settles_at,
+            reason: asked.reason.clone(),
+            is_by_staff: asked.is_by_staff,
+        };
+        let message = self.compose(&refunded, Some(&refund), settles_at, Signer::Channel).await?;
+        let notification = notification(message, asked.notify_url.clone(), asked.notify, settles_at);
+        if !self.store().keep_refund(&refunded, &refund, &notification).await? {
+            return Ok(None);
+        }
+        tracing::info!(sandbox.out_trade_no = refunded.out_trade_no, "money went back in the sandbox");
+        self.wake();
+        Ok(Some(Refunded { trade: refunded, refund, is_new: true }))
     }
 }
 

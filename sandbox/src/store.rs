@@ -1,5 +1,6 @@
 //! The sandbox's state in its own database.
 
+mod movements;
 mod refunds;
 mod row;
 
@@ -10,12 +11,14 @@ use crate::alipay::AccountTexts;
 use crate::fault::{Fault, Operation};
 use crate::notification::{Attempted, Delivery, DeliveryStatus, Due, NewNotification, Pending};
 use crate::trade::{Trade, Wallet};
+use crate::wechat;
 use row::{DeliveryRow, DueRow, TradeRow};
 
 // None for Postgres: the state is one process's own and lies in a file, see Store::open.
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "sandbox", sqlite: include_str!("../migrations/0001_sandbox.sql"), postgres: "" },
     Migration { version: 2, name: "refunds_and_pages", sqlite: include_str!("../migrations/0002_refunds_and_pages.sql"), postgres: "" },
+    Migration { version: 3, name: "wechat_pay", sqlite: include_str!("../migrations/0003_wechat_pay.sql"), postgres: "" },
 ];
 
 /// Why the state cannot be used.
@@ -30,12 +33,16 @@ pub enum StoreError {
     /// A row holds what this program never writes.
     #[error("the sandbox's database holds an unreadable {0}")]
     Unreadable(&'static str),
+    /// Something cannot be written as text.
+    #[error("a value cannot be written")]
+    Unwritable(#[from] serde_json::Error),
 }
 
 const APP_ID: &str = "alipay.app_id";
 const SELLER_ID: &str = "alipay.seller_id";
 const APP_PRIVATE_KEY: &str = "alipay.app_private_key";
 const PLATFORM_PRIVATE_KEY: &str = "alipay.platform_private_key";
+const WECHAT_ACCOUNT: &str = "wechat.account";
 const CLOCK_OFFSET_MS: &str = "clock.offset_ms";
 
 /// The state.
@@ -87,6 +94,26 @@ impl Store {
         self.account().await?.ok_or(StoreError::Unreadable("account"))
     }
 
+    /// WeChat Pay's merchant account, if it was made.
+    pub(crate) async fn wechat_account(&self) -> Result<Option<wechat::AccountTexts>, StoreError> {
+        let text = self.setting(WECHAT_ACCOUNT).await?;
+        text.map(|text| serde_json::from_str(&text).map_err(|_| StoreError::Unreadable("account"))).transpose()
+    }
+
+    /// Keeps a new account and answers the one that is kept: of two at once the first stays.
+    pub(crate) async fn keep_wechat_account(&self, texts: &wechat::AccountTexts) -> Result<wechat::AccountTexts, StoreError> {
+        let sql = "insert into setting (name, value) values ($1, $2) on conflict (name) do nothing";
+        self.database.execute(sql, values![WECHAT_ACCOUNT, serde_json::to_string(texts)?]).await?;
+        self.wechat_account().await?.ok_or(StoreError::Unreadable("account"))
+    }
+
+    /// Keeps a changed account.
+    pub(crate) async fn replace_wechat_account(&self, texts: &wechat::AccountTexts) -> Result<(), StoreError> {
+        let sql = "update setting set value = $2 where name = $1";
+        self.database.execute(sql, values![WECHAT_ACCOUNT, serde_json::to_string(texts)?]).await?;
+        Ok(())
+    }
+
     /// How far the clock runs ahead of the machine's, in milliseconds.
     pub(crate) async fn clock_offset_ms(&self) -> Result<i64, StoreError> {
         match self.setting(CLOCK_OFFSET_MS).await? {
@@ -112,8 +139,8 @@ impl Store {
     pub(crate) async fn insert_trade(&self, trade: &Trade) -> Result<bool, StoreError> {
         let sql = "insert into trade (wallet, out_trade_no, trade_no, status, revision, amount_minor, paid_amount_minor, subject, body, \
                    passback_params, charset, notify_url, coded_at, code_expires_at, expires_at, life_s, scanned_at, paid_at, closed_at, \
-                   product_code, return_url, refunded_minor, refunded_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-                   $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) \
+                   product_code, return_url, refunded_minor, refunded_at, wechat) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+                   $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) \
                    on conflict (wallet, out_trade_no) do nothing";
         let values = values![
             trade.wallet.as_str(),
@@ -139,6 +166,7 @@ impl Store {
             trade.return_url.clone(),
             trade.refunded.amount_minor(),
             trade.refunded_at,
+            wechat_text(trade)?,
         ];
         Ok(self.database.execute(sql, values).await? == 1)
     }
@@ -155,6 +183,12 @@ impl Store {
         self.one_trade(sql, values![wallet.as_str(), trade_no]).await
     }
 
+    /// WeChat Pay's order with the id that its newest code carries.
+    pub(crate) async fn trade_by_prepay_id(&self, prepay_id: &str) -> Result<Option<Trade>, StoreError> {
+        let sql = "select * from trade where wallet = 'wechat' and json_extract(wechat, '$.prepay_id') = $1";
+        self.one_trade(sql, values![prepay_id]).await
+    }
+
     /// The trade with a merchant's number, whosever it is; of several wallets' the newest.
     pub(crate) async fn trade_of_any_wallet(&self, out_trade_no: &str) -> Result<Option<Trade>, StoreError> {
         let sql = "select * from trade where out_trade_no = $1 order by trade_id desc limit 1";
@@ -168,14 +202,14 @@ impl Store {
 
     /// Keeps a changed trade. False if others have changed it since it was read.
     pub(crate) async fn replace_trade(&self, trade: &Trade) -> Result<bool, StoreError> {
-        let (sql, values) = replacement(trade);
+        let (sql, values) = replacement(trade)?;
         Ok(self.database.execute(sql, values).await? == 1)
     }
 
     /// Keeps a changed trade with a notification of it, both or neither. False if others have changed the trade.
     pub(crate) async fn replace_trade_and_notify(&self, trade: &Trade, notification: &NewNotification) -> Result<bool, StoreError> {
         let mut transaction = self.database.begin().await?;
-        let (sql, values) = replacement(trade);
+        let (sql, values) = replacement(trade)?;
         if transaction.execute(sql, values).await? != 1 {
             transaction.rollback().await?;
             return Ok(false);
@@ -201,9 +235,8 @@ impl Store {
 
     /// A notification that will be sent; none if it will not be any more.
     pub(crate) async fn due(&self, notification_id: i64) -> Result<Option<Due>, StoreError> {
-        let sql = "select t.wallet, n.url, n.content_type, n.body, n.copies, n.attempts, n.attempts_allowed, n.first_due_at \
-                   from notification n join trade t on t.trade_id = n.trade_id \
-                   where n.notification_id = $1 and n.next_due_at is not null";
+        let sql = "select n.protocol, n.genuine, n.probe, n.url, n.content_type, n.body, n.copies, n.attempts, n.attempts_allowed, n.first_due_at \
+                   from notification n where n.notification_id = $1 and n.next_due_at is not null";
         let row: Option<DueRow> = self.database.fetch_optional(sql, values![notification_id]).await?;
         row.map(DueRow::into_due).transpose()
     }
@@ -218,7 +251,7 @@ impl Store {
 
     /// The notifications of a trade, the oldest first.
     pub(crate) async fn deliveries(&self, trade: &Trade) -> Result<Vec<Delivery>, StoreError> {
-        let sql = "select n.notify_id, n.genuine, n.status, n.attempts, n.next_due_at, n.last_outcome, n.body from notification n \
+        let sql = "select n.notify_id, n.protocol, n.genuine, n.status, n.attempts, n.next_due_at, n.last_outcome, n.body from notification n \
                    join trade t on t.trade_id = n.trade_id where t.wallet = $1 and t.out_trade_no = $2 order by n.notification_id";
         let rows: Vec<DeliveryRow> = self.database.fetch_all(sql, values![trade.wallet.as_str(), &trade.out_trade_no]).await?;
         rows.into_iter().map(DeliveryRow::into_delivery).collect()
@@ -248,9 +281,9 @@ impl Store {
 }
 
 /// The change of a trade that is still at the revision that `trade` was made from.
-fn replacement(trade: &Trade) -> (&'static str, Vec<Value>) {
+fn replacement(trade: &Trade) -> Result<(&'static str, Vec<Value>), StoreError> {
     let sql = "update trade set trade_no = $4, status = $5, paid_amount_minor = $6, expires_at = $7, scanned_at = $8, paid_at = $9, \
-               closed_at = $10, refunded_minor = $11, refunded_at = $12, revision = revision + 1 where wallet = $1 and out_trade_no = $2 and revision = $3";
+               closed_at = $10, refunded_minor = $11, refunded_at = $12, code_expires_at = $13, return_url = $14, wechat = $15, revision = revision + 1 where wallet = $1 and out_trade_no = $2 and revision = $3";
     let values = values![
         trade.wallet.as_str(),
         &trade.out_trade_no,
@@ -264,14 +297,21 @@ fn replacement(trade: &Trade) -> (&'static str, Vec<Value>) {
         trade.closed_at,
         trade.refunded.amount_minor(),
         trade.refunded_at,
+        trade.code_expires_at,
+        trade.return_url.clone(),
+        wechat_text(trade)?,
     ];
-    (sql, values)
+    Ok((sql, values))
+}
+
+fn wechat_text(trade: &Trade) -> Result<Option<String>, StoreError> {
+    Ok(trade.wechat.as_ref().map(serde_json::to_string).transpose()?)
 }
 
 async fn insert_notification(transaction: &mut Transaction, trade: &Trade, notification: &NewNotification) -> Result<(), StoreError> {
     let sql = "insert into notification (trade_id, notify_id, genuine, url, content_type, body, status, copies, attempts_allowed, \
-               first_due_at, next_due_at) values ((select trade_id from trade where wallet = $1 and out_trade_no = $2), \
-               $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
+               first_due_at, next_due_at, protocol, probe) values ((select trade_id from trade where wallet = $1 and out_trade_no = $2), \
+               $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)";
     let first_due_at: Option<DateTime<Utc>> = notification.first_due_at;
     let status = if first_due_at.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Withheld };
     let values = values![
@@ -286,6 +326,8 @@ async fn insert_notification(transaction: &mut Transaction, trade: &Trade, notif
         notification.copies,
         notification.attempts_allowed,
         first_due_at,
+        notification.protocol.as_str(),
+        notification.is_probe,
     ];
     transaction.execute(sql, values).await?;
     Ok(())

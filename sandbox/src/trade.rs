@@ -3,25 +3,46 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Channel, Money};
 
+use crate::wechat::Prepay;
+
 /// The wallet whose side is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wallet {
     Alipay,
+    Wechat,
 }
 
 impl Wallet {
+    /// Every wallet that is played.
+    pub(crate) const ALL: [Self; 2] = [Self::Alipay, Self::Wechat];
+
     /// The word it is stored and shown by.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Alipay => "alipay",
+            Self::Wechat => "wechat",
         }
     }
 
     /// Reads a wallet's own word, or that of one of its channels (`alipay_qr`).
     pub(crate) fn parse(word: &str) -> Option<Self> {
-        match (word, Channel::parse(word)) {
-            ("alipay", _) | (_, Some(Channel::AlipayQr | Channel::AlipayWap | Channel::AlipayPage)) => Some(Self::Alipay),
-            _ => None,
+        match word {
+            "alipay" => return Some(Self::Alipay),
+            "wechat" => return Some(Self::Wechat),
+            _ => {}
+        }
+        match Channel::parse(word)? {
+            Channel::AlipayQr | Channel::AlipayWap | Channel::AlipayPage => Some(Self::Alipay),
+            Channel::WechatNative
+            | Channel::WechatH5
+            | Channel::WechatJsapi
+            | Channel::WechatApp
+            | Channel::WechatMiniProgram
+            | Channel::WechatNativeV2
+            | Channel::WechatH5V2
+            | Channel::WechatJsapiV2
+            | Channel::WechatAppV2 => Some(Self::Wechat),
+            Channel::Aggregate | Channel::CashOnDelivery | Channel::None => None,
         }
     }
 }
@@ -124,6 +145,8 @@ pub(crate) struct Trade {
     pub(crate) closed_at: Option<DateTime<Utc>>,
     /// When something last went back.
     pub(crate) refunded_at: Option<DateTime<Utc>>,
+    /// What WeChat Pay keeps beside that; none for other wallets' trades.
+    pub(crate) wechat: Option<Prepay>,
 }
 
 /// Why a trade cannot be scanned or paid.
@@ -238,6 +261,7 @@ pub(crate) mod tests {
             paid_at: None,
             closed_at: None,
             refunded_at: None,
+            wechat: None,
         }
     }
 
@@ -319,7 +343,10 @@ pub(crate) mod tests {
         for word in ["alipay", "alipay_qr", "alipay_wap", "alipay_page"] {
             assert_eq!(Wallet::parse(word), Some(Wallet::Alipay), "{word}");
         }
-        for word in ["", "wechat_native", "aggregate", "Alipay"] {
+        for word in ["wechat", "wechat_native", "wechat_h5", "wechat_mini_program", "wechat_jsapi_v2"] {
+            assert_eq!(Wallet::parse(word), Some(Wallet::Wechat), "{word}");
+        }
+        for word in ["", "aggregate", "cash_on_delivery", "Alipay"] {
             assert_eq!(Wallet::parse(word), None, "{word}");
         }
     }

@@ -11,7 +11,9 @@ use rsa::pkcs1v15::{SigningKey, VerifyingKey};
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::sha2::Sha256;
 
+use super::certificates;
 use super::{AlipayCredentials, beijing, keys};
+use crate::certificate::CertificateError;
 
 /// Why the account cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum AccountError {
     /// A public key cannot be written.
     #[error("a public key cannot be written")]
     PublicKeyText(#[source] rsa::pkcs8::spki::Error),
+    /// A certificate cannot be issued.
+    #[error("a certificate cannot be issued")]
+    Certificate(#[from] CertificateError),
 }
 
 /// What is kept of an account, in texts.
@@ -59,6 +64,8 @@ pub(crate) struct Account {
     pub(super) seller_id: String,
     /// What Alipay signs with.
     pub(super) platform_key: SigningKey<Sha256>,
+    /// What Alipay's own signatures are verified with.
+    pub(super) platform_public_key: VerifyingKey<Sha256>,
     /// What the merchant signs with; a forger signs notices with it, since any key but Alipay's will do.
     pub(super) app_key: SigningKey<Sha256>,
     /// What the merchant's requests are verified with.
@@ -83,6 +90,7 @@ impl Account {
             seller_id: texts.seller_id,
             app_public_key: VerifyingKey::new(app.to_public_key()),
             app_key: SigningKey::new(app),
+            platform_public_key: VerifyingKey::new(platform.to_public_key()),
             platform_key: SigningKey::new(platform),
             credentials,
         })
@@ -114,6 +122,7 @@ fn credentials(
         app_public_key: pem(app)?,
         alipay_public_key: pem(platform)?,
         alipay_public_key_base64: STANDARD.encode(alipay_public_der.as_bytes()),
+        certificates: certificates::issue(&texts.app_id, &texts.seller_id, app, platform)?,
     })
 }
 

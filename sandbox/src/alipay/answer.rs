@@ -105,12 +105,10 @@ pub(super) fn node_name(method: &str) -> String {
     format!("{}_response", method.replace('.', "_"))
 }
 
-/// The body around a node; `sign` is over the node's exact text.
-pub(super) fn body(node_name: &str, node: &str, sign: Option<&str>) -> String {
-    match sign {
-        Some(sign) => format!("{{\"{node_name}\":{node},\"sign\":\"{sign}\"}}"),
-        None => format!("{{\"{node_name}\":{node}}}"),
-    }
+/// The body around a node; `sign` is over the node's exact text, under the certificate with this serial if there is one.
+pub(super) fn body(node_name: &str, node: &str, serial: Option<&str>, sign: Option<&str>) -> String {
+    let beside = |name: &str, text: Option<&str>| text.map_or_else(String::new, |text| format!(",\"{name}\":\"{text}\""));
+    format!("{{\"{node_name}\":{node}{}{}}}", beside("alipay_cert_sn", serial), beside("sign", sign))
 }
 
 #[cfg(test)]
@@ -129,8 +127,9 @@ mod tests {
         assert_eq!(node, r#"{"code":"10000","msg":"Success","out_trade_no":"1","qr_code":"https:\/\/q\/\"\\\/"}"#);
         let value: serde_json::Value = serde_json::from_str(&node).unwrap();
         assert_eq!(value["qr_code"], "https://q/\"\\/");
-        assert_eq!(body(&node_name("alipay.trade.query"), "{}", Some("A/=")), r#"{"alipay_trade_query_response":{},"sign":"A/="}"#);
-        assert_eq!(body("error_response", "{}", None), r#"{"error_response":{}}"#);
+        assert_eq!(body(&node_name("alipay.trade.query"), "{}", None, Some("A/=")), r#"{"alipay_trade_query_response":{},"sign":"A/="}"#);
+        assert_eq!(body("error_response", "{}", None, None), r#"{"error_response":{}}"#);
+        assert_eq!(body("n", "{}", Some("0a"), Some("A")), r#"{"n":{},"alipay_cert_sn":"0a","sign":"A"}"#);
     }
 
     #[test]

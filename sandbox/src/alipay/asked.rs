@@ -1,4 +1,4 @@
-//! What a merchant asks a buyer to pay: the members that precreate and page.pay share.
+//! What a merchant asks a buyer to pay: the members that precreate, page.pay and wap.pay share.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Currency, Money};
@@ -19,6 +19,7 @@ const SUBJECT_LENGTH: usize = 256;
 const BODY_LENGTH: usize = 128;
 const PASSBACK_LENGTH: usize = 512;
 const URL_LENGTH: usize = 256;
+const QUIT_URL_LENGTH: usize = 400;
 
 /// A product of Alipay's.
 #[derive(Debug)]
@@ -30,12 +31,22 @@ pub(super) struct Product {
     default_life: TimeDelta,
 }
 
+impl Product {
+    /// Whether it goes by this code.
+    pub(super) fn has(&self, product_code: &str) -> bool {
+        self.codes.contains(&product_code)
+    }
+}
+
 /// A code that a buyer scans.
 pub(super) const SCANNED: Product =
     Product { codes: &["QR_CODE_OFFLINE", "FACE_TO_FACE_PAYMENT"], code_life: TimeDelta::hours(2), default_life: TimeDelta::hours(3) };
 
 /// A page in a desktop's browser.
 pub(super) const PAGE: Product = Product { codes: &["FAST_INSTANT_TRADE_PAY"], code_life: LONGEST_LIFE, default_life: LONGEST_LIFE };
+
+/// A page in a phone's browser, which opens Alipay's app where there is one.
+pub(super) const WAP: Product = Product { codes: &["QUICK_WAP_WAY"], code_life: LONGEST_LIFE, default_life: LONGEST_LIFE };
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Content {
@@ -47,6 +58,7 @@ pub(super) struct Content {
     passback_params: Option<Scalar>,
     time_expire: Option<Scalar>,
     timeout_express: Option<Scalar>,
+    quit_url: Option<Scalar>,
 }
 
 impl Content {
@@ -62,9 +74,12 @@ pub(super) fn is_same(known: &Trade, asked: &Trade) -> bool {
     content(known) == content(asked)
 }
 
+fn is_web(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
 /// Where the browser goes after the payment.
 pub(super) fn return_url(call: &Call) -> Result<Option<String>, Refusal> {
-    let is_web = |url: &str| reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     match call.return_url.clone() {
         Some(url) if url.len() > URL_LENGTH || !is_web(&url) => Err(Refusal::invalid("return_url", "须为 256 字以内的网址")),
         url => Ok(url),
@@ -94,8 +109,11 @@ pub(super) fn asked(content: Content, product: &Product, now: DateTime<Utc>) -> 
         return Err(Refusal::invalid("subject", "不可包含 / = &"));
     }
     let product_code = content::required("product_code", content.product_code, 64)?;
-    if !product.codes.contains(&product_code.as_str()) {
+    if !product.has(&product_code) {
         return Err(Refusal::invalid("product_code", "不适用于该接口"));
+    }
+    if content::optional("quit_url", content.quit_url, QUIT_URL_LENGTH)?.is_some_and(|url| !is_web(&url)) {
+        return Err(Refusal::invalid("quit_url", "须为网址"));
     }
     let (time_expire, timeout_express) = (content::text(content.time_expire), content::text(content.timeout_express));
     let (expires_at, life) = expiry(time_expire, timeout_express.as_deref(), product.default_life, now)?;
@@ -124,6 +142,7 @@ pub(super) fn asked(content: Content, product: &Product, now: DateTime<Utc>) -> 
         paid_at: None,
         closed_at: None,
         refunded_at: None,
+        wechat: None,
     })
 }
 

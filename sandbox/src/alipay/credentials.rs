@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::AlipayCertificateFiles;
+
 /// What a merchant of this sandbox's Alipay holds, throwaway values all: they open nothing but this sandbox.
 ///
 /// Printing it shows no private key; serialising it does, since that is how a merchant gets it.
@@ -29,6 +31,8 @@ pub struct AlipayCredentials {
     pub alipay_public_key: String,
     /// The same as one line of base64 without armour, as Alipay's console shows it.
     pub alipay_public_key_base64: String,
+    /// The same for certificate mode: a request that names certificates is answered under them.
+    pub certificates: AlipayCertificateFiles,
 }
 
 impl fmt::Debug for AlipayCredentials {

@@ -14,7 +14,7 @@ use futures_util::stream;
 use super::answer::{self, Refusal, Unsuccessful};
 use super::charset::Charset;
 use super::request::{self, Call, Method, Turned};
-use super::{REQUEST_LIMIT, close, page, precreate, query, refund, signature};
+use super::{REQUEST_LIMIT, bill, close, page, precreate, query, refund, signature};
 use crate::fault::Fault;
 use crate::trade::Wallet;
 use crate::{Sandbox, SandboxError};
@@ -26,27 +26,38 @@ pub(super) async fn gateway(
     RawBody(body): RawBody<REQUEST_LIMIT>,
 ) -> Response {
     match request::read(sandbox.alipay(), query.unwrap_or_default().as_bytes(), &body) {
-        Ok(call) if call.method == Method::PagePay => page::open(&sandbox, &call).await,
+        Ok(call) if call.method.is_browsers() => page::open(&sandbox, &call).await,
         Ok(call) => answer_call(&sandbox, call).await,
         Err((method, turned)) => {
             tracing::info!(alipay.sub_code = turned.sub_code, "the sandbox's Alipay turned a call away");
-            if method == Some(Method::PagePay) { page::turned_away(&turned) } else { turned_away(method, &turned) }
+            if method.is_some_and(Method::is_browsers) { page::turned_away(&turned) } else { turned_away(method, &turned) }
         }
     }
 }
 
 async fn answer_call(sandbox: &Sandbox, call: Call) -> Response {
-    let (method, charset) = (call.method, call.charset);
+    let frame = Frame { method: call.method, charset: call.charset, is_certified: call.is_certified };
+    let method = call.method;
     let fault = match method.operation() {
         None => Ok(None),
         Some(operation) => sandbox.take_fault(Wallet::Alipay, operation).await,
     };
     let fault = match fault {
         Ok(fault) => fault,
-        Err(error) => return signed(sandbox, method, charset, node_of(Err(error.into()))).await,
+        Err(error) => return signed(sandbox, frame, node_of(Err(error.into()))).await,
     };
     let node = match fault {
-        None => match done(sandbox, call).await {
+        // What else there is are faults of other wallets.
+        None
+        | Some(
+            Fault::SystemError
+            | Fault::RateLimited
+            | Fault::SignTest
+            | Fault::RefundSlow
+            | Fault::RefundClosed
+            | Fault::RefundAbnormal
+            | Fault::NoticeLate,
+        ) => match done(sandbox, call).await {
             Ok(node) => node,
             Err(turned) => return turned_away(Some(method), &turned),
         },
@@ -60,7 +71,7 @@ async fn answer_call(sandbox: &Sandbox, call: Call) -> Response {
             return unanswered(sandbox).await;
         }
     };
-    signed(sandbox, method, charset, node).await
+    signed(sandbox, frame, node).await
 }
 
 /// Does what is asked. Errors: the content is not readable.
@@ -71,8 +82,9 @@ async fn done(sandbox: &Sandbox, call: Call) -> Result<String, Turned> {
         Method::Close => close::close(sandbox, super::content::read(&call.biz_content)?).await,
         Method::Refund => refund::refund(sandbox, super::content::read(&call.biz_content)?).await,
         Method::QueryRefund => refund::query(sandbox, super::content::read(&call.biz_content)?).await,
+        Method::DownloadBill => bill::query(sandbox, super::content::read(&call.biz_content)?).await,
         // A browser's call has a page for an answer and does not come here.
-        Method::PagePay => return Err(Turned::invalid("isv.invalid-method", "不存在的方法名")),
+        Method::PagePay | Method::WapPay => return Err(Turned::invalid("isv.invalid-method", "不存在的方法名")),
     };
     Ok(node_of(outcome))
 }
@@ -88,18 +100,28 @@ fn node_of(outcome: Result<String, Unsuccessful>) -> String {
     }
 }
 
-async fn signed(sandbox: &Sandbox, method: Method, charset: Charset, node: String) -> Response {
+/// What an answer must fit.
+#[derive(Clone, Copy)]
+struct Frame {
+    method: Method,
+    charset: Charset,
+    is_certified: bool,
+}
+
+async fn signed(sandbox: &Sandbox, frame: Frame, node: String) -> Response {
+    let Frame { method, charset, is_certified } = frame;
     let account = sandbox.alipay().clone();
     let signing = tokio::task::spawn_blocking(move || {
         let sign = signature::sign(&account.platform_key, &charset.encode(&node))?;
-        Ok::<_, SandboxError>(answer::body(&answer::node_name(method.as_str()), &node, Some(&sign)))
+        let serial = is_certified.then_some(account.credentials().certificates.alipay_cert_sn.as_str());
+        Ok::<_, SandboxError>(answer::body(&answer::node_name(method.as_str()), &node, serial, Some(&sign)))
     });
     match signing.await.map_err(SandboxError::from).and_then(|signed| signed) {
         Ok(body) => response(charset, charset.encode(&body)),
         Err(error) => {
             tracing::error!(error = %Chain(&error), "the sandbox's Alipay could not sign an answer");
             let name = answer::node_name(method.as_str());
-            response(Charset::Utf8, answer::body(&name, &answer::unavailable(), None).into_bytes())
+            response(Charset::Utf8, answer::body(&name, &answer::unavailable(), None, None).into_bytes())
         }
     }
 }
@@ -108,7 +130,7 @@ async fn signed(sandbox: &Sandbox, method: Method, charset: Charset, node: Strin
 fn turned_away(method: Option<Method>, turned: &Turned) -> Response {
     let node = answer::failure(turned.code, turned.msg, turned.sub_code, turned.sub_msg);
     let name = method.map_or_else(|| "error_response".to_owned(), |method| answer::node_name(method.as_str()));
-    response(Charset::Utf8, answer::body(&name, &node, None).into_bytes())
+    response(Charset::Utf8, answer::body(&name, &node, None, None).into_bytes())
 }
 
 /// JSON that calls itself HTML, as the real gateway's answers do.

@@ -1,4 +1,4 @@
-//! `alipay.trade.page.pay`: a buyer's browser brings what the merchant signed, and is led to the cashier; after the payment
+//! `alipay.trade.page.pay` and `alipay.trade.wap.pay`: a buyer's browser brings what the merchant signed, and is led to the cashier; after the payment
 //! it is led back.
 
 use axum::http::StatusCode;
@@ -10,16 +10,13 @@ use reqwest::Url;
 
 use super::account::{Account, trade_no};
 use super::answer::{Refusal, Unsuccessful};
-use super::asked::{self, Content, PAGE, asked, is_same};
+use super::asked::{self, Content, PAGE, WAP, asked, is_same};
 use super::charset::Charset;
 use super::form::{self, Members};
-use super::request::{Call, Turned};
+use super::request::{Call, Method, Turned};
 use super::{beijing, content, signature};
 use crate::trade::{Trade, Wallet};
 use crate::{Sandbox, SandboxError, cashier};
-
-/// The word in a return for where the browser comes from.
-const RETURN_METHOD: &str = "alipay.trade.page.pay.return";
 
 /// Leads the browser to the cashier, or shows the buyer why not: the merchant's server hears nothing of either.
 pub(super) async fn open(sandbox: &Sandbox, call: &Call) -> Response {
@@ -50,7 +47,8 @@ async fn come(sandbox: &Sandbox, call: &Call, content: Content) -> Result<Trade,
     };
     let now = sandbox.now();
     // A form that is brought again is judged as of the time it was first brought: its own time may be over now.
-    let asked = asked(content, &PAGE, known.as_ref().map_or(now, |known| known.coded_at))?;
+    let product = if call.method == Method::WapPay { &WAP } else { &PAGE };
+    let asked = asked(content, product, known.as_ref().map_or(now, |known| known.coded_at))?;
     if let Some(known) = known {
         return same(known, &asked);
     }
@@ -69,6 +67,11 @@ fn same(known: Trade, asked: &Trade) -> Result<Trade, Unsuccessful> {
     if is_same(&known, asked) { Ok(known) } else { Err(Refusal::other_content().into()) }
 }
 
+/// The word in a return for where the browser comes from.
+fn return_method(trade: &Trade) -> &'static str {
+    if WAP.has(&trade.product_code) { "alipay.trade.wap.pay.return" } else { "alipay.trade.page.pay.return" }
+}
+
 /// Where the browser of a buyer who has paid is led, signed; none if the merchant named no place. Takes milliseconds of
 /// the processor.
 pub(crate) fn return_address(account: &Account, trade: &Trade, now: DateTime<Utc>) -> Result<Option<String>, SandboxError> {
@@ -79,7 +82,7 @@ pub(crate) fn return_address(account: &Account, trade: &Trade, now: DateTime<Utc
         ("app_id", account.app_id.as_str()),
         ("auth_app_id", &account.app_id),
         ("charset", charset.as_str()),
-        ("method", RETURN_METHOD),
+        ("method", return_method(trade)),
         ("out_trade_no", &trade.out_trade_no),
         ("seller_id", &account.seller_id),
         ("sign_type", "RSA2"),

@@ -14,12 +14,16 @@ pub(super) enum Method {
     Close,
     Refund,
     QueryRefund,
+    DownloadBill,
     /// Brought by a buyer's browser, not by the merchant's server.
     PagePay,
+    /// The same, of a phone.
+    WapPay,
 }
 
 impl Method {
-    const ALL: [Self; 6] = [Self::Precreate, Self::Query, Self::Close, Self::Refund, Self::QueryRefund, Self::PagePay];
+    const ALL: [Self; 8] =
+        [Self::Precreate, Self::Query, Self::Close, Self::Refund, Self::QueryRefund, Self::DownloadBill, Self::PagePay, Self::WapPay];
 
     /// The value of the member `method`.
     pub(super) fn as_str(self) -> &'static str {
@@ -29,7 +33,9 @@ impl Method {
             Self::Close => "alipay.trade.close",
             Self::Refund => "alipay.trade.refund",
             Self::QueryRefund => "alipay.trade.fastpay.refund.query",
+            Self::DownloadBill => "alipay.data.dataservice.bill.downloadurl.query",
             Self::PagePay => "alipay.trade.page.pay",
+            Self::WapPay => "alipay.trade.wap.pay",
         }
     }
 
@@ -45,8 +51,14 @@ impl Method {
             Self::Close => Some(Operation::Close),
             Self::Refund => Some(Operation::Refund),
             Self::QueryRefund => Some(Operation::QueryRefund),
-            Self::PagePay => None,
+            Self::DownloadBill => Some(Operation::DownloadStatement),
+            Self::PagePay | Self::WapPay => None,
         }
+    }
+
+    /// Whether a buyer's browser brings it, which has a page for an answer.
+    pub(super) fn is_browsers(self) -> bool {
+        matches!(self, Self::PagePay | Self::WapPay)
     }
 }
 
@@ -55,6 +67,8 @@ impl Method {
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) charset: Charset,
+    /// Whether it names certificates, and is answered under one.
+    pub(super) is_certified: bool,
     pub(super) notify_url: Option<String>,
     pub(super) return_url: Option<String>,
     /// The business members, one JSON object as text.
@@ -99,6 +113,7 @@ fn verified(account: &Account, members: &Members, method: Option<Method>) -> Res
     if app_id != account.app_id {
         return Err(Turned::invalid("isv.invalid-app-id", "无效的 AppID 参数"));
     }
+    let is_certified = certified(account, members)?;
     let charset = authentic(account, members)?;
     common(members)?;
     let method = method.ok_or(Turned::invalid("isv.invalid-method", "不存在的方法名"))?;
@@ -108,7 +123,23 @@ fn verified(account: &Account, members: &Members, method: Option<Method>) -> Res
     };
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let biz_content = filled(text("biz_content")?).ok_or(Turned::missing("isv.missing-biz-content", "缺少业务参数"))?;
-    Ok(Call { method, charset, notify_url: filled(text("notify_url")?), return_url: filled(text("return_url")?), biz_content })
+    let (notify_url, return_url) = (filled(text("notify_url")?), filled(text("return_url")?));
+    Ok(Call { method, charset, is_certified, notify_url, return_url, biz_content })
+}
+
+/// Whether the call is in certificate mode: then it names our certificate and the roots, both or neither.
+fn certified(account: &Account, members: &Members) -> Result<bool, Turned> {
+    let files = &account.credentials().certificates;
+    match (ascii(members, "app_cert_sn"), ascii(members, "alipay_root_cert_sn")) {
+        (None, None) => Ok(false),
+        (None, _) => Err(Turned::missing("isv.missing-app-cert-sn", "缺少应用公钥证书序列号")),
+        (_, None) => Err(Turned::missing("isv.missing-root-cert-sn", "缺少支付宝根证书序列号")),
+        (Some(own), _) if own != files.app_cert_sn => Err(Turned::invalid("isv.invalid-app-cert-sn", "应用公钥证书序列号不匹配")),
+        (_, Some(root)) if root != files.alipay_root_cert_sn => {
+            Err(Turned::invalid("isv.invalid-root-cert-sn", "支付宝根证书序列号不匹配"))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// Checks the signature on the bytes as they came and answers the character set that they are in.

@@ -37,12 +37,15 @@ pub(super) struct Added {
 pub(super) async fn add(State(sandbox): State<Arc<Sandbox>>, Json(asked): Json<Asked>) -> Result<(StatusCode, Json<Added>), Problem> {
     let unknown = |field: &str, message: &str| Problem::invalid(field, field::UNKNOWN_VALUE, message);
     let operation = Operation::parse(&asked.operation)
-        .ok_or_else(|| unknown("operation", "must be precreate, query, close, refund or query_refund"))?;
-    let fault = Fault::parse(&asked.fault).ok_or_else(|| unknown("fault", "must be refuse, timeout_before or timeout_after"))?;
+        .ok_or_else(|| unknown("operation", "must be precreate, query, close, refund, query_refund or download_statement"))?;
+    let fault = Fault::parse(&asked.fault).ok_or_else(|| unknown("fault", "must be refuse, timeout_before or timeout_after; for wechat also system_error, rate_limited, sign_test, and for its refunds slow, closed, abnormal, notice_late"))?;
     let wallet = match &asked.channel {
         None => None,
-        Some(word) => Some(Wallet::parse(word).ok_or_else(|| unknown("channel", "must be alipay or one of its channels"))?),
+        Some(word) => Some(Wallet::parse(word).ok_or_else(|| unknown("channel", "must be alipay, wechat or one of their channels"))?),
     };
+    if !fault.fits(wallet, operation) {
+        return Err(unknown("fault", "is known for wechat only, or only for its refunds"));
+    }
     if !(1..=MOST_CALLS).contains(&asked.count) {
         return Err(Problem::invalid("count", field::OUT_OF_RANGE, "must be from 1 to 10000"));
     }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::problem;
 use super::trades::{Shown, shown};
 use crate::payment::Notify;
-use crate::refund::{RefundError, Unrefundable};
-use crate::trade::Wallet;
-use crate::{Sandbox, alipay};
+use crate::refund::{RefundError, Refunded, Unrefundable};
+use crate::trade::{Trade, Wallet};
+use crate::{Sandbox, alipay, wechat};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,14 +37,18 @@ pub(super) async fn refund(
     let Ok(notify @ (Notify::Once | Notify::Never | Notify::Twice | Notify::Late(_))) = notify else { return Err(unknown_notify()) };
     let trade = sandbox.store().trade_of_any_wallet(&out_trade_no).await.map_err(|error| problem(&error.into()))?;
     let trade = trade.ok_or_else(Problem::not_found)?;
-    let request_no = match trade.wallet {
-        Wallet::Alipay => alipay::refund_no(sandbox.now()),
-    };
-    let refunded = sandbox.refund(trade, &request_no, amount, notify).await.map_err(|error| match error {
+    let refunded = by_staff(&sandbox, trade, amount, notify).await.map_err(|error| match error {
         RefundError::Failed(error) => problem(&error),
         RefundError::Unrefundable(why) => unrefundable(why),
     })?;
     shown(&sandbox, refunded.trade).await.map_err(|error| problem(&error))
+}
+
+async fn by_staff(sandbox: &Sandbox, trade: Trade, amount: Money, notify: Notify) -> Result<Refunded, RefundError> {
+    match trade.wallet {
+        Wallet::Alipay => sandbox.refund(trade, &alipay::refund_no(sandbox.now()), amount, notify).await,
+        Wallet::Wechat => wechat::refund_by_staff(sandbox, trade, amount, notify).await,
+    }
 }
 
 fn unknown_notify() -> Problem {

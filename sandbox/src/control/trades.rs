@@ -1,5 +1,6 @@
 //! `/sandbox/trades/{out_trade_no}`: a trade as the channel has it, and paying it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,11 +10,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::problem;
-use crate::notification::Delivery;
+use crate::notification::{Delivery, Protocol, Signer};
 use crate::payment::{Notify, PayError};
-use crate::refund::Refund;
-use crate::trade::{Trade, Unpayable};
-use crate::{Sandbox, SandboxError, alipay};
+use crate::refund::{Refund, RefundOutcome};
+use crate::trade::{Trade, Unpayable, Wallet};
+use crate::{Sandbox, SandboxError, alipay, wechat};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +48,9 @@ pub(super) struct Shown {
     closed_at: Option<DateTime<Utc>>,
     /// The newest message that the channel itself signed, as it is or would be sent.
     notification: Option<String>,
+    /// The headers that it has or would have if it were sent now, signed anew each time; none where the channel has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification_headers: Option<BTreeMap<&'static str, String>>,
     deliveries: Vec<ShownDelivery>,
 }
 
@@ -55,6 +59,10 @@ struct ShownRefund {
     request_no: String,
     amount: i64,
     refunded_at: DateTime<Utc>,
+    /// The channel's own number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_refund_no: Option<String>,
+    status: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +101,7 @@ pub(super) async fn pay(
 }
 
 fn unknown_notify() -> Problem {
-    let words = "must be once, never, twice, late:<milliseconds, at most 30 days>, forged or wrong_amount";
+    let words = "must be once, never, twice, late:<milliseconds, at most 30 days>, forged, wrong_amount or sign_test";
     Problem::invalid("notify", field::UNKNOWN_VALUE, words)
 }
 
@@ -111,20 +119,31 @@ pub(super) async fn shown(sandbox: &Sandbox, trade: Trade) -> Result<Json<Shown>
     let refunds = sandbox.store().refunds(&trade).await?;
     let now = sandbox.now();
     let standing = trade.standing(now);
-    let notification = deliveries.iter().rev().find(|delivery| delivery.is_genuine).map(|delivery| delivery.body.clone());
+    let newest = deliveries.iter().rev().find(|delivery| delivery.is_genuine);
+    let notification = newest.map(|delivery| delivery.body.clone());
+    let notification_headers = match newest {
+        Some(delivery) if delivery.protocol == Protocol::WechatV3 => {
+            Some(wechat::notification_headers(sandbox, &delivery.body, Signer::Channel, false).await?.into_iter().collect())
+        }
+        _ => None,
+    };
     Ok(Json(Shown {
         channel: trade.wallet.as_str(),
         status: standing.as_str(),
-        trade_status: alipay::trade_status(standing),
+        trade_status: match trade.wallet {
+            Wallet::Alipay => alipay::trade_status(standing),
+            Wallet::Wechat => Some(wechat::trade_state(&trade, now).as_str()),
+        },
         amount: trade.amount.amount_minor(),
         paid_amount: trade.paid_amount.map(domain::Money::amount_minor),
         refunded_amount: trade.refunded.amount_minor(),
-        refunds: refunds.into_iter().map(shown_refund).collect(),
+        refunds: refunds.into_iter().map(|refund| shown_refund(refund, now)).collect(),
         currency: trade.amount.currency().code(),
         cashier_url: sandbox.cashier_url(&trade.out_trade_no),
         closed_at: trade.ended_at(now),
         out_trade_no: trade.out_trade_no,
-        trade_no: trade.trade_no,
+        // WeChat Pay numbers payments, not scans.
+        trade_no: trade.trade_no.filter(|_| trade.wallet == Wallet::Alipay || trade.paid_at.is_some()),
         subject: trade.subject,
         product_code: trade.product_code,
         notify_url: trade.notify_url,
@@ -135,12 +154,19 @@ pub(super) async fn shown(sandbox: &Sandbox, trade: Trade) -> Result<Json<Shown>
         scanned_at: trade.scanned_at,
         paid_at: trade.paid_at,
         notification,
+        notification_headers,
         deliveries: deliveries.into_iter().map(shown_delivery).collect(),
     }))
 }
 
-fn shown_refund(refund: Refund) -> ShownRefund {
-    ShownRefund { request_no: refund.request_no, amount: refund.amount.amount_minor(), refunded_at: refund.refunded_at }
+fn shown_refund(refund: Refund, now: DateTime<Utc>) -> ShownRefund {
+    ShownRefund {
+        amount: refund.amount.amount_minor(),
+        refunded_at: refund.refunded_at,
+        status: refund.ended(now).map_or("processing", RefundOutcome::as_str),
+        channel_refund_no: refund.channel_no,
+        request_no: refund.request_no,
+    }
 }
 
 fn shown_delivery(delivery: Delivery) -> ShownDelivery {

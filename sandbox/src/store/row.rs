@@ -6,7 +6,7 @@ use domain::{Currency, Money};
 use sqlx::FromRow;
 
 use super::StoreError;
-use crate::notification::{Delivery, DeliveryStatus, Due};
+use crate::notification::{Delivery, DeliveryStatus, Due, Protocol};
 use crate::trade::{Trade, TradeStatus, Wallet};
 
 fn at(time: Option<Time>) -> Option<DateTime<Utc>> {
@@ -15,6 +15,10 @@ fn at(time: Option<Time>) -> Option<DateTime<Utc>> {
 
 fn wallet(word: &str) -> Result<Wallet, StoreError> {
     Wallet::parse(word).ok_or(StoreError::Unreadable("wallet"))
+}
+
+fn protocol(word: &str) -> Result<Protocol, StoreError> {
+    Protocol::parse(word).ok_or(StoreError::Unreadable("protocol"))
 }
 
 fn count(number: i64) -> Result<u32, StoreError> {
@@ -46,11 +50,13 @@ pub(super) struct TradeRow {
     paid_at: Option<Time>,
     closed_at: Option<Time>,
     refunded_at: Option<Time>,
+    wechat: Option<String>,
 }
 
 impl TradeRow {
     pub(super) fn into_trade(self) -> Result<Trade, StoreError> {
         let money = |minor| Money::new(minor, Currency::Cny).map_err(|_| StoreError::Unreadable("amount"));
+        let wechat = self.wechat.as_deref().map(serde_json::from_str);
         Ok(Trade {
             wallet: wallet(&self.wallet)?,
             out_trade_no: self.out_trade_no,
@@ -75,13 +81,16 @@ impl TradeRow {
             paid_at: at(self.paid_at),
             closed_at: at(self.closed_at),
             refunded_at: at(self.refunded_at),
+            wechat: wechat.transpose().map_err(|_| StoreError::Unreadable("prepay"))?,
         })
     }
 }
 
 #[derive(FromRow)]
 pub(super) struct DueRow {
-    wallet: String,
+    protocol: String,
+    genuine: i64,
+    probe: i64,
     url: Option<String>,
     content_type: String,
     body: String,
@@ -94,7 +103,9 @@ pub(super) struct DueRow {
 impl DueRow {
     pub(super) fn into_due(self) -> Result<Due, StoreError> {
         Ok(Due {
-            wallet: wallet(&self.wallet)?,
+            protocol: protocol(&self.protocol)?,
+            is_genuine: self.genuine != 0,
+            is_probe: self.probe != 0,
             url: self.url.ok_or(StoreError::Unreadable("address"))?,
             content_type: self.content_type,
             body: self.body,
@@ -109,6 +120,7 @@ impl DueRow {
 #[derive(FromRow)]
 pub(super) struct DeliveryRow {
     notify_id: String,
+    protocol: String,
     genuine: i64,
     status: String,
     attempts: i64,
@@ -121,6 +133,7 @@ impl DeliveryRow {
     pub(super) fn into_delivery(self) -> Result<Delivery, StoreError> {
         Ok(Delivery {
             notify_id: self.notify_id,
+            protocol: protocol(&self.protocol)?,
             is_genuine: self.genuine != 0,
             status: DeliveryStatus::parse(&self.status).ok_or(StoreError::Unreadable("delivery status"))?,
             attempts: count(self.attempts)?,

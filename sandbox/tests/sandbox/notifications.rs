@@ -31,15 +31,18 @@ pub(crate) struct Receiver {
     pub(crate) url: String,
     reply: Arc<Mutex<Reply>>,
     got: UnboundedReceiver<(String, String)>,
+    headers: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
 #[derive(Clone)]
 struct Listening {
     reply: Arc<Mutex<Reply>>,
     got: UnboundedSender<(String, String)>,
+    headers: Arc<Mutex<Vec<HeaderMap>>>,
 }
 
 async fn receive(State(listening): State<Listening>, headers: HeaderMap, body: String) -> Response {
+    listening.headers.lock().await.push(headers.clone());
     listening.got.send((headers["content-type"].to_str().unwrap().to_owned(), body)).unwrap();
     let reply = *listening.reply.lock().await;
     match reply {
@@ -57,10 +60,16 @@ impl Receiver {
         let url = format!("http://{}/notify", listener.local_addr().unwrap());
         let (sender, got) = unbounded_channel();
         let reply = Arc::new(Mutex::new(reply));
-        let listening = Listening { reply: reply.clone(), got: sender };
+        let headers = Arc::default();
+        let listening = Listening { reply: reply.clone(), got: sender, headers: Arc::clone(&headers) };
         let router = Router::new().route("/notify", post(receive)).route("/success", post(async || "success")).with_state(listening);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, reply, got }
+        Self { url, reply, got, headers }
+    }
+
+    /// The headers of every message so far.
+    pub(crate) async fn headers(&self) -> Vec<HeaderMap> {
+        self.headers.lock().await.clone()
     }
 
     pub(crate) async fn answer(&self, reply: Reply) {

@@ -217,3 +217,34 @@ async fn of_two_tabs_at_once_one_makes_the_trade() {
     assert_eq!((one.status().as_u16(), other.status().as_u16()), (303, 303));
     assert_eq!(world.trade("1001").await["deliveries"].as_array().unwrap().len(), 1);
 }
+
+fn phone_content(number: &str) -> Value {
+    json!({
+        "out_trade_no": number, "total_amount": "199.00", "subject": "编程课程", "product_code": "QUICK_WAP_WAY",
+        "quit_url": "http://127.0.0.1:9/return/quit",
+    })
+}
+
+async fn open_on_a_phone(world: &World, content: &Value) -> Response {
+    post(world, &world.members_with("alipay.trade.wap.pay", content, None, Some(RETURN_URL))).await
+}
+
+#[tokio::test]
+async fn a_phone_s_form_leads_to_the_cashier_and_back() {
+    let world = World::start().await;
+    assert_eq!(location(&open_on_a_phone(&world, &phone_content("1001")).await), "/sandbox/cashier/1001");
+    assert_eq!(world.trade("1001").await["product_code"], "QUICK_WAP_WAY");
+    let back = location(&press(&world, "1001").await);
+    assert!(back.starts_with(RETURN_URL) && back.contains("method=alipay.trade.wap.pay.return"), "{back}");
+}
+
+#[tokio::test]
+async fn each_page_takes_its_own_product_only() {
+    let world = World::start().await;
+    assert_refused(open_on_a_phone(&world, &content("1001")).await, "ACQ.INVALID_PARAMETER").await;
+    assert_refused(open(&world, &phone_content("1001")).await, "ACQ.INVALID_PARAMETER").await;
+    let mut nowhere = phone_content("1001");
+    nowhere["quit_url"] = json!("javascript:alert(1)");
+    assert_refused(open_on_a_phone(&world, &nowhere).await, "ACQ.INVALID_PARAMETER").await;
+    problem_of(world.get("/sandbox/trades/1001").await, 404, "not_found").await;
+}

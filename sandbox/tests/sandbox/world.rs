@@ -215,7 +215,12 @@ impl World {
         members.extend(notify_url.map(|url| ("notify_url", url)));
         members.extend(return_url.map(|url| ("return_url", url)));
         members.extend([("sign_type", "RSA2"), ("timestamp", "2026-03-05 14:08:09"), ("version", "1.0")]);
-        let mut members: Vec<(String, String)> = members.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.signed(members.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// The members with their signature.
+    pub(crate) fn signed(&self, mut members: Vec<(String, String)>) -> Vec<(String, String)> {
+        members.sort();
         let text = canonical(&members);
         let key = SigningKey::<Sha256>::new(RsaPrivateKey::from_pkcs8_pem(&self.credentials.app_private_key).unwrap());
         members.push(("sign".to_owned(), STANDARD.encode(key.sign(text.as_bytes()).to_bytes())));
@@ -225,10 +230,11 @@ impl World {
     /// Reads an answer: one node, then the signature over its text as it stands.
     pub(crate) fn read(&self, body: String) -> Answer {
         let value: Value = serde_json::from_str(&body).unwrap();
-        let node_name = value.as_object().unwrap().keys().find(|name| *name != "sign").unwrap().clone();
+        let node_name = value.as_object().unwrap().keys().find(|name| name.ends_with("_response")).unwrap().clone();
         let before = format!("{{\"{node_name}\":");
         let is_signed = value["sign"].as_str().is_some_and(|sign| {
-            let text = body.strip_prefix(&before).unwrap().strip_suffix(&format!(",\"sign\":\"{sign}\"}}")).unwrap();
+            let serial = value["alipay_cert_sn"].as_str().map_or_else(String::new, |serial| format!(",\"alipay_cert_sn\":\"{serial}\""));
+            let text = body.strip_prefix(&before).unwrap().strip_suffix(&format!("{serial},\"sign\":\"{sign}\"}}")).unwrap();
             self.is_alipays(text, sign)
         });
         Answer { node: value[&node_name].clone(), node_name, is_signed, body }
