@@ -91,11 +91,15 @@ impl Commands {
         }
         let standing = self.orders.load(&streams::order(pay_no.order_id())).await?;
         let issued = standing.state.pay_record(pay_no).filter(|record| record.is_live()).and_then(|record| record.issued.as_ref());
-        let Some(configured) = issued.and_then(|issued| self.ports.channels.get(issued.channel)) else { return Ok(()) };
+        let Some(issued) = issued else { return Ok(()) };
+        let Some(configured) = self.ports.channels.get(issued.channel) else { return Ok(()) };
+        if self.now() < issued.issued_at + issued.channel.closes_after() {
+            return Ok(());
+        }
         match configured.gateway.close(&pay_no.to_string()).await? {
             Closed::Done => self.record_closed(context, pay_no, ClosingProof::ChannelClosed).await,
             // Its code could still be scanned, so this is no proof; the record is watched to the end of its life.
-            Closed::NotFound => Ok(()),
+            Closed::NotFound | Closed::TooEarly => Ok(()),
             Closed::StateForbids => self.settle_by_query(context, pay_no).await.map(|_| ()),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Channel;
 use domain::order::Attempt;
-use gateway::Gateway;
+use gateway::{Gateway, OfficialAccount, ProductCodes};
 
 /// A channel that the configuration names.
 #[derive(Clone)]
@@ -15,14 +15,24 @@ pub struct ConfiguredChannel {
     pub product_code: String,
     /// Where the channel sends its notifications.
     pub notify_url: String,
-    /// How long a code can be scanned, at the most.
+    /// Where the channel sends notifications of refunds; `None` where they come with the payment's.
+    pub refund_notify_url: Option<String>,
+    /// How long what the channel gives can be used, at the most.
     pub code_life: TimeDelta,
 }
 
 impl ConfiguredChannel {
     /// A wish to pay through it.
     pub(crate) fn wish(&self, channel: Channel, now: DateTime<Utc>) -> Attempt {
-        Attempt { channel, product_code: self.product_code.clone(), notify_url: self.notify_url.clone(), now }
+        Attempt {
+            channel,
+            product_code: self.product_code.clone(),
+            notify_url: self.notify_url.clone(),
+            payer: None,
+            replaces: None,
+            by_scan: false,
+            now,
+        }
     }
 }
 
@@ -30,6 +40,8 @@ impl ConfiguredChannel {
 #[derive(Clone, Default)]
 pub struct Channels {
     configured: BTreeMap<Channel, ConfiguredChannel>,
+    official_account: Option<Arc<dyn OfficialAccount>>,
+    product_codes: Option<Arc<dyn ProductCodes>>,
 }
 
 impl Channels {
@@ -38,6 +50,30 @@ impl Channels {
     pub fn with(mut self, channel: Channel, configured: ConfiguredChannel) -> Self {
         self.configured.insert(channel, configured);
         self
+    }
+
+    /// With the application that tells who looks at a page inside WeChat.
+    #[must_use]
+    pub fn with_official_account(mut self, account: Arc<dyn OfficialAccount>) -> Self {
+        self.official_account = Some(account);
+        self
+    }
+
+    /// The application that tells who looks at a page inside WeChat; `None` where it is not configured.
+    pub fn official_account(&self) -> Option<&dyn OfficialAccount> {
+        self.official_account.as_deref()
+    }
+
+    /// With codes that name products; what a scan of one leads to is paid through `wechat_native_v2`.
+    #[must_use]
+    pub fn with_product_codes(mut self, codes: Arc<dyn ProductCodes>) -> Self {
+        self.product_codes = Some(codes);
+        self
+    }
+
+    /// The codes that name products; `None` where they are not configured.
+    pub fn product_codes(&self) -> Option<&dyn ProductCodes> {
+        self.product_codes.as_deref().filter(|_| self.get(Channel::WechatNativeV2).is_some())
     }
 
     /// The configured channel; `None` where it is not.

@@ -1,7 +1,11 @@
 //! What a scanner and a browser reach without a bearer token: the link itself is the permission.
 
+mod browser;
 mod form_page;
+mod jsapi_page;
 mod pay;
+mod scan;
+mod watching;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,10 +14,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use chassis::client_address::ClientAddress;
 use chassis::correlation::Correlation;
 use chassis::extract::{Json, OptionalJson, Path};
 use chassis::language::Language;
-use chassis::problem::{Chain, Problem};
+use chassis::problem::{Chain, Code, Problem};
 use domain::order::{Order, OrderStatus};
 use domain::pay_record::{PayRecord, PayRecordStatus};
 use domain::{Channel, OrderId};
@@ -24,11 +29,17 @@ use uuid::Uuid;
 
 use crate::caller::{Caller, CallerKey};
 use crate::failure::CommandFailure;
+use crate::pay_records::PayWish;
+use crate::payer::Payer;
 use crate::render;
-use crate::routes::{ApiState, answer, attempt_answer, caller_key, channel_word};
+use crate::routes::{ApiState, aggregate_answer, answer, attempt_answer, caller_key, channel_word};
 use crate::streams;
+use crate::wallet::Wallet;
 
 pub(crate) use pay::pay;
+pub(crate) use scan::authorized;
+use watching::OpenWatch;
+pub(crate) use watching::OpenWatches;
 
 /// The pages that these routes show. They are shells: what they show comes from the routes below.
 pub trait Pages: Send + Sync {
@@ -59,6 +70,8 @@ pub(crate) struct ChannelBody {
 const WATCH_POLL: Duration = Duration::from_secs(1);
 /// How long a browser that comes back waits for the channel's word; the page then follows the order.
 const RETURN_PATIENCE: Duration = Duration::from_secs(2);
+/// After how many seconds a page may try again whose stream was one too many.
+const WATCH_RETRY_S: u32 = 10;
 /// How long a watch lets appends gather before it looks at its order.
 const WATCH_PAUSE: Duration = Duration::from_millis(150);
 
@@ -106,17 +119,19 @@ async fn ask_channels(api: &ApiState, order_id: OrderId, correlation_id: Uuid) -
 }
 
 /// `GET /checkout/{token}/watch`
-pub(crate) async fn watch(State(api): State<ApiState>, Path(token): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn watch(State(api): State<ApiState>, Path(token): Path<String>, client: ClientAddress) -> Result<Response, Problem> {
     let order_id = opened(&api, &token)?;
+    let open = api.watches.open(order_id, client.network());
+    let open = open.ok_or_else(|| Problem::new(Code::RateLimited).retry_after(WATCH_RETRY_S))?;
     // The first state is read before the answer begins, so that a failing store is a problem and not an empty stream.
     let first = load_state(&api, order_id).await?;
-    let stream = states(api, order_id, first);
+    let stream = states(api, order_id, first, open);
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()).into_response())
 }
 
-fn states(api: ApiState, order_id: OrderId, first: (Option<u64>, Value)) -> impl Stream<Item = Result<Event, Infallible>> {
+fn states(api: ApiState, order_id: OrderId, first: (Option<u64>, Value), open: OpenWatch) -> impl Stream<Item = Result<Event, Infallible>> {
     let appended = api.commands.ports.log.appended();
-    stream::unfold((api, appended, Some(first), None), move |(api, mut appended, first, mut sent)| async move {
+    stream::unfold((api, appended, Some(first), None, open), move |(api, mut appended, first, mut sent, open)| async move {
         let mut next = first;
         loop {
             if let Some((revision, state)) = next.take()
@@ -124,7 +139,7 @@ fn states(api: ApiState, order_id: OrderId, first: (Option<u64>, Value)) -> impl
             {
                 sent = Some(revision);
                 let event = Event::default().event("state").data(state.to_string());
-                return Some((Ok(event), (api, appended, None, sent)));
+                return Some((Ok(event), (api, appended, None, sent, open)));
             }
             // A closed channel means that the log is shutting down; the wait's limit then paces the loop.
             let woken = tokio::time::timeout(WATCH_POLL, appended.changed()).await;
@@ -154,7 +169,7 @@ fn state(api: &ApiState, order: &Order) -> Result<Value, Problem> {
     let draft = &created.draft;
     let record = order.paid.and_then(|(pay_no, _)| order.pay_record(pay_no)).or_else(|| shown_record(order));
     let record = record.map(|record| render::pay_record(order, record, &api.links, &api.images)).transpose();
-    let channels: Vec<Channel> = api.commands.ports.channels.all().collect();
+    let channels: Vec<Channel> = offered(api).collect();
     Ok(json!({
         "order_id": draft.order_id,
         "title": draft.title,
@@ -173,6 +188,17 @@ fn state(api: &ApiState, order: &Order) -> Result<Value, Problem> {
     }))
 }
 
+/// The ways to pay that a button of the page can begin. One inside WeChat, in an app or a mini program cannot be one.
+fn offered(api: &ApiState) -> impl Iterator<Item = Channel> + '_ {
+    let begins_elsewhere = |channel: &Channel| channel.needs_openid() || matches!(channel, Channel::WechatApp | Channel::WechatAppV2);
+    // The old protocol is offered only where there is no other.
+    let has_new = api.commands.has_wallet(Wallet::Wechat);
+    let is_old = move |channel: &Channel| has_new && Wallet::of(*channel) == Some(Wallet::WechatV2);
+    let both = api.commands.has_wallet(Wallet::Alipay) && api.commands.has_wallet(Wallet::Wechat);
+    let channels = api.commands.ports.channels.all().filter(move |channel| !begins_elsewhere(channel) && !is_old(channel));
+    channels.chain(both.then_some(Channel::Aggregate))
+}
+
 /// The newest live record, else the newest of all.
 fn shown_record(order: &Order) -> Option<&PayRecord> {
     let shown = |record: &&PayRecord| matches!(record.status, PayRecordStatus::Preparing | PayRecordStatus::Pending);
@@ -189,13 +215,20 @@ pub(crate) async fn create_pay_record(
     State(api): State<ApiState>,
     Path(token): Path<String>,
     Correlation(correlation_id): Correlation,
+    client: ClientAddress,
     headers: HeaderMap,
     Json(body): Json<ChannelBody>,
 ) -> Result<Response, Problem> {
     let order_id = opened(&api, &token)?;
     let key = key_of(&headers, order_id, "pay-records", &body.channel)?;
     let channel = channel_word(&body.channel)?;
-    let attempted = api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, key.as_ref(), None, correlation_id).await?;
+    if channel == Channel::Aggregate {
+        let given = api.commands.give_aggregate_code(&Caller::CheckoutLink, order_id, key.as_ref(), None, correlation_id).await?;
+        return aggregate_answer(&api, &given);
+    }
+    let payer = Payer { openid: None, client_ip: client.0 };
+    let wish = PayWish { channel, payer, by_scan: false };
+    let attempted = api.commands.begin_payment(&Caller::CheckoutLink, order_id, &wish, key.as_ref(), None, correlation_id).await?;
     attempt_answer(&api, &attempted)
 }
 
@@ -217,6 +250,7 @@ pub(crate) async fn renew(
     State(api): State<ApiState>,
     Path(token): Path<String>,
     Correlation(correlation_id): Correlation,
+    client: ClientAddress,
     headers: HeaderMap,
     OptionalJson(_): OptionalJson<Nothing>,
 ) -> Result<Response, Problem> {
@@ -228,9 +262,12 @@ pub(crate) async fn renew(
         return Ok(answer(StatusCode::CREATED, body, renewed.position, false));
     }
     let newest = standing.state.newest_pay_record().and_then(|record| record.issued.as_ref()).map(|issued| issued.channel);
-    let channel = newest.or_else(|| api.commands.ports.channels.all().next()).ok_or(CommandFailure::ChannelNotConfigured)?;
+    // A payment inside WeChat begins with a scan, not with a button of this page.
+    let newest = newest.filter(|channel| !channel.needs_openid());
+    let channel = newest.or_else(|| offered(&api).next()).ok_or(CommandFailure::ChannelNotConfigured)?;
     let key = key_of(&headers, order_id, "renew", "")?;
-    let attempted = api.commands.create_pay_record(&Caller::CheckoutLink, order_id, channel, key.as_ref(), None, correlation_id).await?;
+    let wish = PayWish { channel, payer: Payer { openid: None, client_ip: client.0 }, by_scan: false };
+    let attempted = api.commands.begin_payment(&Caller::CheckoutLink, order_id, &wish, key.as_ref(), None, correlation_id).await?;
     let body = json!({ "checkout_url": api.links.checkout_url(order_id) });
     Ok(answer(StatusCode::CREATED, body, attempted.order.position, attempted.replayed))
 }

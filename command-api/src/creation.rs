@@ -6,7 +6,7 @@ use std::future::Future;
 use domain::course_selection::{CourseSelected, CourseSelection, CourseSelectionCommand, SelectionStatus};
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyKeyClaimed, IdempotencyRejection, Intent};
 use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderSource, OrderStatus, OrderType, PaymentStatus};
-use domain::{Decider, PayNo, SelectionId};
+use domain::{BuyerId, Decider, PayNo, ProductId, SelectionId};
 use event_store::{Position, StreamId};
 
 use crate::caller::CallerKey;
@@ -30,9 +30,20 @@ pub struct Created {
 }
 
 /// The key under which a thing exists at most once at a time, whoever asks.
-struct NaturalKey {
+#[derive(Clone)]
+pub(crate) struct NaturalKey {
     key_hash: String,
     content_hash: String,
+    /// Whether an order has it only while it can be paid: the buyer may buy the same again.
+    until_paid: bool,
+}
+
+impl NaturalKey {
+    /// The key of the order that a buyer has open for a product whose code was scanned.
+    pub(crate) fn of_scan(buyer_id: &BuyerId, product_id: &ProductId) -> Self {
+        let key_hash = streams::hash(&["scan", buyer_id.as_str(), product_id.as_str()]);
+        Self { key_hash, content_hash: streams::hash(&[]), until_paid: true }
+    }
 }
 
 /// What a caller's key has done before.
@@ -61,9 +72,20 @@ impl Commands {
         caller_key: Option<&CallerKey>,
         resolve: impl Future<Output = Result<Intent, CommandFailure>> + Send,
     ) -> Result<Created, CommandFailure> {
+        self.create_under(context, caller_key, None, resolve).await
+    }
+
+    /// The same under the natural key `natural`, where what is resolved has none of its own.
+    pub(crate) async fn create_under(
+        &self,
+        context: &Context,
+        caller_key: Option<&CallerKey>,
+        natural: Option<&NaturalKey>,
+        resolve: impl Future<Output = Result<Intent, CommandFailure>> + Send,
+    ) -> Result<Created, CommandFailure> {
         let mut abandoned = None;
         if let Some(key) = caller_key {
-            match self.replay(context, key).await? {
+            match self.replay(context, key, natural).await? {
                 Replay::Done(created) => return Ok(created),
                 Replay::Abandoned { generation } => abandoned = Some(generation),
                 Replay::Unclaimed => {}
@@ -82,7 +104,7 @@ impl Commands {
             match self.keys.execute_new(&stream_id, context, |state| IdempotencyKey::decide(state, claim())).await {
                 Ok(_) => {}
                 Err(ExecuteError::Rejected(IdempotencyRejection::Claimed)) => {
-                    return match self.replay(context, key).await? {
+                    return match self.replay(context, key, natural).await? {
                         Replay::Done(created) => Ok(created),
                         Replay::Unclaimed | Replay::Abandoned { .. } => Err(CommandFailure::InProgress),
                     };
@@ -90,11 +112,11 @@ impl Commands {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.finish(context, intent, caller_key).await
+        self.finish(context, intent, caller_key, natural).await
     }
 
     /// Finishes what the caller's key fixed, if it fixed anything that still may be.
-    async fn replay(&self, context: &Context, key: &CallerKey) -> Result<Replay, CommandFailure> {
+    async fn replay(&self, context: &Context, key: &CallerKey, natural: Option<&NaturalKey>) -> Result<Replay, CommandFailure> {
         let standing = self.keys.load(&streams::idempotency(&key.key_hash)).await?;
         let Some(claimed) = &standing.state.claimed else { return Ok(Replay::Unclaimed) };
         if claimed.request_hash != key.request_hash {
@@ -111,7 +133,7 @@ impl Commands {
                 ClaimStanding::Live(position) | ClaimStanding::Over(position) => {
                     Created { resource_id: own, is_new: true, replayed: true, position }
                 }
-                ClaimStanding::Missing => self.finish(context, claimed.intent.clone(), Some(key)).await?,
+                ClaimStanding::Missing => self.finish(context, claimed.intent.clone(), Some(key), natural).await?,
                 // Nobody was ever answered with it.
                 ClaimStanding::Abandoned => return Ok(Replay::Abandoned { generation: claimed.generation }),
             },
@@ -119,8 +141,14 @@ impl Commands {
         Ok(Replay::Done(Created { replayed: true, ..created }))
     }
 
-    async fn finish(&self, context: &Context, intent: Intent, caller_key: Option<&CallerKey>) -> Result<Created, CommandFailure> {
-        let Some(natural) = natural_key(&intent) else { return self.made(context, &intent, true).await };
+    async fn finish(
+        &self,
+        context: &Context,
+        intent: Intent,
+        caller_key: Option<&CallerKey>,
+        natural: Option<&NaturalKey>,
+    ) -> Result<Created, CommandFailure> {
+        let Some(natural) = natural_key(&intent).or_else(|| natural.cloned()) else { return self.made(context, &intent, true).await };
         let stream_id = streams::idempotency(&natural.key_hash);
         for _ in 0..MAX_TRIES {
             let claim = || IdempotencyCommand::Claim { request_hash: natural.content_hash.clone(), intent: intent.clone() };
@@ -172,7 +200,9 @@ impl Commands {
         wished: &Intent,
     ) -> Result<Option<Created>, CommandFailure> {
         let standing = self.claim_standing(&claimed.intent).await?;
-        if matches!(standing, ClaimStanding::Over(_) | ClaimStanding::Abandoned) {
+        if matches!(standing, ClaimStanding::Over(_) | ClaimStanding::Abandoned)
+            || (natural.until_paid && self.is_past_payment(&claimed.intent).await?)
+        {
             return Ok(None);
         }
         if claimed.request_hash != natural.content_hash || !same_owner(&claimed.intent, wished) {
@@ -323,6 +353,13 @@ impl Commands {
         }
     }
 
+    /// Whether an order was made that nobody can pay any more.
+    async fn is_past_payment(&self, intent: &Intent) -> Result<bool, CommandFailure> {
+        let Intent::Order(draft) = intent else { return Ok(false) };
+        let standing = self.orders.load(&streams::order(draft.order_id)).await?;
+        Ok(!matches!(standing.state.status, OrderStatus::Uncreated | OrderStatus::AwaitingPayment))
+    }
+
     /// Whether money came late for an order that has ended, and it is not known yet what becomes of it.
     async fn is_being_revived(&self, intent: &Intent) -> Result<bool, CommandFailure> {
         let Intent::Order(draft) = intent else { return Ok(false) };
@@ -413,16 +450,20 @@ fn natural_key(intent: &Intent) -> Option<NaturalKey> {
         Intent::CourseSelection(selected) => Some(NaturalKey {
             key_hash: streams::hash(&["selection", selected.buyer_id.as_str(), selected.course_id.as_str()]),
             content_hash: streams::hash(&[]),
+            until_paid: false,
         }),
         Intent::Order(draft) => match draft.source {
             OrderSource::Product => None,
             // A selection is the whole of what the buyer says; prices are ours and may have changed since.
-            OrderSource::CourseSelection => {
-                Some(NaturalKey { key_hash: business_key("", &draft.order_type, &draft.out_business_id), content_hash: streams::hash(&[]) })
-            }
+            OrderSource::CourseSelection => Some(NaturalKey {
+                key_hash: business_key("", &draft.order_type, &draft.out_business_id),
+                content_hash: streams::hash(&[]),
+                until_paid: false,
+            }),
             OrderSource::Business => Some(NaturalKey {
                 key_hash: business_key(draft.service.as_deref().unwrap_or_default(), &draft.order_type, &draft.out_business_id),
                 content_hash: content_hash(draft),
+                until_paid: false,
             }),
         },
     }

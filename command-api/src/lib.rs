@@ -1,5 +1,6 @@
 //! The write side: one command handler, the commands, what scanners, browsers and channels reach, process managers.
 
+mod aggregate;
 mod attempts;
 mod caller;
 mod cancel;
@@ -13,10 +14,13 @@ mod held;
 mod inbox;
 mod late_payments;
 mod links;
+mod native_callback;
 mod notices;
 mod orders;
 mod pay_records;
+mod payer;
 pub mod process_managers;
+mod reconcile;
 mod refunds;
 mod render;
 mod renewal;
@@ -28,6 +32,7 @@ mod stock;
 pub mod streams;
 #[cfg(test)]
 mod testing;
+mod wallet;
 
 pub use caller::{Caller, CallerKey};
 pub use cancel::Cancelled;
@@ -44,8 +49,12 @@ pub use inbox::{
 pub use links::Links;
 pub use notices::{NoticeAnswer, NoticeFailure, NoticeVerdict, Unverified};
 pub use orders::{BusinessItem, BusinessOrder, OrderRequest};
+pub use pay_records::PayWish;
+pub use payer::Payer;
+pub use reconcile::{Discrepancy, DiscrepancyKind, Movement, Reconciliation};
 pub use refunds::{OperatorChoice, RefundAnswer, RefundWish};
 pub use renewal::Renewed;
 pub use routes::{ApiState, routes};
 pub use service::{CommandConfig, Commands, Ports};
 pub use stock::{StockAnswer, StockChange};
+pub use wallet::Wallet;

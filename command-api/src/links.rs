@@ -13,6 +13,8 @@ pub struct Links {
 const CHECKOUT: &str = "checkout";
 const PAY: &str = "pay";
 const RETURN: &str = "return";
+const PAY_ORDER: &str = "pay-order";
+const OAUTH: &str = "wechat-oauth";
 
 impl Links {
     /// Links below `public_url` (without a slash at its end), sealed with `keys`.
@@ -35,6 +37,16 @@ impl Links {
         format!("{}/pay/{}", self.public_url, self.keys.seal_equal(PAY, pay_no.to_string().as_bytes()))
     }
 
+    /// What the order's own code holds, for whichever wallet scans it.
+    pub fn pay_order_url(&self, order_id: OrderId) -> String {
+        format!("{}/pay/{}", self.public_url, self.keys.seal_equal(PAY_ORDER, order_id.to_string().as_bytes()))
+    }
+
+    /// Where WeChat sends a browser back that it was asked about.
+    pub fn oauth_url(&self, order_id: OrderId) -> String {
+        format!("{}/wechat/oauth/{}", self.public_url, self.keys.seal_equal(OAUTH, order_id.to_string().as_bytes()))
+    }
+
     /// Where a channel sends the browser back.
     pub fn return_url(&self, order_id: OrderId) -> String {
         format!("{}/return/{}", self.public_url, self.keys.seal_equal(RETURN, order_id.to_string().as_bytes()))
@@ -48,6 +60,16 @@ impl Links {
     /// The pay record of a pay link's token.
     pub fn open_pay(&self, token: &str) -> Option<PayNo> {
         self.open(PAY, token)?.parse().ok()
+    }
+
+    /// The order of the token in its own code.
+    pub fn open_pay_order(&self, token: &str) -> Option<OrderId> {
+        self.open(PAY_ORDER, token)?.parse().ok()
+    }
+
+    /// The order of a token that came back from WeChat.
+    pub fn open_oauth(&self, token: &str) -> Option<OrderId> {
+        self.open(OAUTH, token)?.parse().ok()
     }
 
     /// The order of a return link's token.
@@ -79,5 +101,10 @@ mod tests {
         assert_eq!(links.open_checkout(&order_id.to_string()), None);
         let pay_url = links.pay_url(pay_no);
         assert_eq!(links.open_pay(pay_url.rsplit('/').next().unwrap()), Some(pay_no));
+        let (own, oauth) = (links.pay_order_url(order_id), links.oauth_url(order_id));
+        let token = |url: &str| url.rsplit('/').next().unwrap().to_owned();
+        assert!(own.starts_with("https://pay.example/pay/") && oauth.starts_with("https://pay.example/wechat/oauth/"));
+        assert_eq!((links.open_pay_order(&token(&own)), links.open_pay(&token(&own))), (Some(order_id), None));
+        assert_eq!((links.open_oauth(&token(&oauth)), links.open_pay_order(&token(&oauth))), (Some(order_id), None));
     }
 }

@@ -4,9 +4,9 @@ mod failure;
 mod judging;
 mod matched;
 mod operators;
+mod refunds;
 
 use chrono::{DateTime, Utc};
-use domain::Channel;
 use gateway::{Gateway, News, Notification, NotificationRefusal, NotificationReply, RawNotification, Receipt};
 use uuid::Uuid;
 
@@ -14,11 +14,10 @@ use crate::failure::CommandFailure;
 use crate::handler::Context;
 use crate::inbox::{KeptNotice, NoticeState};
 use crate::service::Commands;
+use crate::wallet::Wallet;
 
 pub use failure::NoticeFailure;
 pub use operators::NoticeAnswer;
-
-const ALIPAY: &str = "alipay";
 
 /// What was made of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +53,15 @@ impl NoticeVerdict {
         }
     }
 
+    /// What goes back to the wallet. WeChat Pay has other kinds of notifications too; they are kept, and sending them again
+    /// helps nobody.
+    fn receipt_to(self, wallet: Wallet) -> Receipt {
+        match (self, wallet) {
+            (Self::Refused(NotificationRefusal::UnknownType), Wallet::Wechat | Wallet::WechatV2) => Receipt::Durable,
+            _ => self.receipt(),
+        }
+    }
+
     /// Whether an operator is to look at the notification. What never proved genuine needs none.
     fn state(self, is_authentic: bool) -> NoticeState {
         match self.receipt() {
@@ -81,22 +89,33 @@ const UNDECIDED: &str = "undecided";
 type Read = Result<Notification, NotificationRefusal>;
 
 impl Commands {
-    /// Takes a notification of Alipay's; answers what was made of it and what goes back. Errors: it could not be made durable;
-    /// the channel must send it again. A genuine one is kept all the same, as far as it can be.
+    /// Takes a notification of Alipay's; see [`Commands::take_notice`].
     pub async fn take_alipay_notice(
         &self,
         raw: RawNotification,
         unverified: Unverified,
         correlation_id: Uuid,
     ) -> Result<(NoticeVerdict, NotificationReply), CommandFailure> {
-        let gateway = self.alipay_gateway()?;
-        let (read, kept) = read(gateway, raw, self.now());
-        let context = Context::of_channel(ALIPAY, correlation_id);
-        let verdict = self.judge(&context, &read, kept.received_at, Some(&kept)).await;
+        self.take_notice(Wallet::Alipay, raw, unverified, correlation_id).await
+    }
+
+    /// Takes a notification of a wallet's; answers what was made of it and what goes back. Errors: it could not be made
+    /// durable; the channel must send it again. A genuine one is kept all the same, as far as it can be.
+    pub async fn take_notice(
+        &self,
+        wallet: Wallet,
+        raw: RawNotification,
+        unverified: Unverified,
+        correlation_id: Uuid,
+    ) -> Result<(NoticeVerdict, NotificationReply), CommandFailure> {
+        let gateway = self.gateway_of(wallet)?;
+        let (read, kept) = read_with_its_key(wallet, gateway, raw, self.now()).await;
+        let context = Context::of_channel(wallet.as_str(), correlation_id);
+        let verdict = self.judge(wallet, &context, &read, kept.received_at, Some(&kept)).await;
         let word = verdict.as_ref().map_or_else(|_| UNDECIDED.to_owned(), |verdict| verdict.word());
         let pay_no = kept.out_trade_no.clone().unwrap_or_default();
         tracing::info!(notice.verdict = %word, pay.no = %pay_no, "a notification was judged");
-        metrics::counter!("paystream_notices_total", "wallet" => ALIPAY, "verdict" => word.clone()).increment(1);
+        metrics::counter!("paystream_notices_total", "wallet" => wallet.as_str(), "verdict" => word.clone()).increment(1);
         if kept.is_authentic || unverified == Unverified::Keep {
             let state = verdict.as_ref().map_or(NoticeState::Open, |verdict| verdict.state(kept.is_authentic));
             let is_kept = self.keep(&kept, &word, state).await;
@@ -106,28 +125,33 @@ impl Commands {
             }
         }
         let verdict = verdict?;
-        Ok((verdict, gateway.reply(verdict.receipt())))
+        Ok((verdict, gateway.reply(verdict.receipt_to(wallet))))
     }
 
     async fn keep(&self, notice: &KeptNotice, verdict: &str, state: NoticeState) -> Result<(), CommandFailure> {
         let notice = KeptNotice { verdict: verdict.to_owned(), state, ..notice.clone() };
         self.ports.inbox.keep(notice).await.map_err(CommandFailure::Inbox)
     }
+}
 
-    /// Any channel of the wallet reads its notifications: they share keys and app.
-    fn alipay_gateway(&self) -> Result<&dyn Gateway, CommandFailure> {
-        let channels = [Channel::AlipayQr, Channel::AlipayWap, Channel::AlipayPage];
-        let configured = channels.into_iter().find_map(|channel| self.ports.channels.get(channel));
-        configured.map(|configured| configured.gateway.as_ref()).ok_or(CommandFailure::ChannelNotConfigured)
+/// Reads a notification that came at `received_at`. The channel is asked for a key that nobody here knows yet: a genuine
+/// notification is not to be refused because a certificate is new.
+async fn read_with_its_key(wallet: Wallet, gateway: &dyn Gateway, raw: RawNotification, received_at: DateTime<Utc>) -> (Read, KeptNotice) {
+    let (first, kept) = read(wallet, gateway, raw, received_at);
+    if first != Err(NotificationRefusal::UnknownSerial) {
+        return (first, kept);
     }
+    let raw = RawNotification { headers: kept.headers, body: kept.body };
+    gateway.fetch_key(&raw).await;
+    read(wallet, gateway, raw, received_at)
 }
 
 /// Reads a notification that came at `received_at`, and what of it is kept.
-fn read(gateway: &dyn Gateway, raw: RawNotification, received_at: DateTime<Utc>) -> (Read, KeptNotice) {
+fn read(wallet: Wallet, gateway: &dyn Gateway, raw: RawNotification, received_at: DateTime<Utc>) -> (Read, KeptNotice) {
     let read = gateway.read_notification(&raw, received_at);
     let notification = read.as_ref().ok();
     let kept = KeptNotice {
-        wallet: ALIPAY,
+        wallet: wallet.as_str(),
         is_authentic: read.as_ref().map_or_else(|refusal| refusal.is_authentic(), |_| true),
         notify_id: notification.map(|notification| notification.notify_id.clone()),
         out_trade_no: notification.map(|notification| notification.out_trade_no.clone()),
@@ -136,6 +160,7 @@ fn read(gateway: &dyn Gateway, raw: RawNotification, received_at: DateTime<Utc>)
         news: notification.map(|notification| news_word(&notification.news)),
         refunded: notification.and_then(|notification| match &notification.news {
             News::Refunded { total, .. } => Some(*total),
+            News::Refund { amount, .. } => Some(*amount),
             _ => None,
         }),
         verdict: String::new(),
@@ -154,6 +179,7 @@ fn news_word(news: &News) -> &'static str {
         News::AwaitingBuyer => "awaiting_buyer",
         News::ClosedUnpaid => "closed",
         News::Refunded { .. } => "refunded",
+        News::Refund { .. } => "refund",
         News::Unclear => "unclear",
     }
 }

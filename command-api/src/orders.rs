@@ -136,7 +136,7 @@ impl Commands {
         .await
     }
 
-    async fn draft_from_product(
+    pub(crate) async fn draft_from_product(
         &self,
         buyer_id: &BuyerId,
         product_id: &ProductId,
@@ -250,7 +250,7 @@ fn stock_of(lines: &[(&Product, &OrderItem)]) -> Result<Vec<StockLine>, CommandF
 }
 
 /// One line at the catalogue's price.
-fn line(product: &Product, sku_id: Option<SkuId>, quantity: u32) -> Result<OrderItem, CommandFailure> {
+pub(crate) fn line(product: &Product, sku_id: Option<SkuId>, quantity: u32) -> Result<OrderItem, CommandFailure> {
     let (name, price) = match &sku_id {
         Some(sku_id) => {
             let sku = product.skus.iter().find(|sku| sku.sku_id == *sku_id);

@@ -1,18 +1,17 @@
 //! Beginning to pay: the intent, the channel, the outcome.
 
 mod opening;
+mod preparing;
 
-use domain::order::{IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStatus, OrderStreamEvent};
+use domain::order::{Attempt, IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent};
 use domain::pay_record::{ClosedProof, PayRecord, PayRecordEvent, PayRecordStatus};
 use domain::{Channel, Decider, OrderId, PayNo, RefundNo};
-use event_store::StreamId;
-use gateway::{GatewayError, PrecreateRequest};
 use uuid::Uuid;
 
 use crate::caller::{Caller, CallerKey};
-use crate::channels::ConfiguredChannel;
 use crate::failure::CommandFailure;
-use crate::handler::{Context, ExecuteError, Standing};
+use crate::handler::{Context, Standing};
+use crate::payer::Payer;
 use crate::service::Commands;
 use crate::streams;
 
@@ -92,8 +91,26 @@ pub(crate) fn key_is_used(order: &Order, key: Option<&CallerKey>) -> bool {
     key.is_some_and(|key| order.keys.contains_key(&key.key_hash))
 }
 
+/// A wish to pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayWish {
+    /// Through which channel.
+    pub channel: Channel,
+    /// Who pays, where the channel must be told.
+    pub payer: Payer,
+    /// Whether somebody's scanning our own code began it.
+    pub by_scan: bool,
+}
+
+impl PayWish {
+    /// To pay through `channel`, which need not be told who pays.
+    pub fn through(channel: Channel) -> Self {
+        Self { channel, payer: Payer::default(), by_scan: false }
+    }
+}
+
 impl Commands {
-    /// Begins to pay an order through `channel`, or answers the attempt that is on its way.
+    /// Begins to pay an order through `channel`, which need not be told who pays, or answers the attempt that is on its way.
     pub async fn create_pay_record(
         &self,
         caller: &Caller,
@@ -103,6 +120,21 @@ impl Commands {
         if_match: Option<u64>,
         correlation_id: Uuid,
     ) -> Result<Attempted, CommandFailure> {
+        self.begin_payment(caller, order_id, &PayWish::through(channel), key, if_match, correlation_id).await
+    }
+
+    /// Begins to pay an order, or answers the attempt that is on its way. What a channel gave for that and what has died
+    /// since is asked for anew, where the channel prepares the same payment again.
+    pub async fn begin_payment(
+        &self,
+        caller: &Caller,
+        order_id: OrderId,
+        wish: &PayWish,
+        key: Option<&CallerKey>,
+        if_match: Option<u64>,
+        correlation_id: Uuid,
+    ) -> Result<Attempted, CommandFailure> {
+        let channel = wish.channel;
         let stream_id = streams::order(order_id);
         let standing = self.orders.load(&stream_id).await?;
         let order = owned(caller, &standing.state)?;
@@ -112,15 +144,21 @@ impl Commands {
             return Ok(replayed);
         }
         let configured = self.ports.channels.get(channel).ok_or(CommandFailure::ChannelNotConfigured)?;
-        let live = order.live_pay_record(channel).is_some_and(|record| record.code_is_usable(self.now()));
-        if !live && !configured.gateway.available() {
+        let attempt = self.attempt(order, wish, configured).await?;
+        let usable = |record: &PayRecord| record.code_is_usable(self.now()) && !is_numbered(record, attempt.replaces);
+        if !order.live_pay_record(channel).is_some_and(usable) && !configured.gateway.available() {
             return Err(CommandFailure::ChannelUnavailable);
         }
         let context = Context::of_caller(caller, correlation_id);
-        let attempted = self.issue(&context, order_id, channel, configured, key, if_match).await?;
+        let attempted = self.issue(&context, order_id, attempt, key, if_match).await?;
         // A form is made only when a browser comes for it.
-        let asks_now = attempted.is_new && !attempted.replayed && !channel.takes_form();
-        if asks_now { self.precreate(&context, attempted, configured).await } else { Ok(attempted) }
+        let asks_first = attempted.is_new && !channel.takes_form();
+        let asks_again = !attempted.is_new && attempted.record()?.can_be_renewed(self.now());
+        match (attempted.replayed, asks_first, asks_again) {
+            (false, true, _) => self.precreate(&context, attempted, configured).await,
+            (false, false, true) => self.renew(&context, attempted, configured).await,
+            _ => Ok(attempted),
+        }
     }
 
     /// What the caller's key did before; `None` where it did nothing, or led only to an attempt that nobody was ever shown.
@@ -158,13 +196,11 @@ impl Commands {
         &self,
         context: &Context,
         order_id: OrderId,
-        channel: Channel,
-        configured: &ConfiguredChannel,
+        wish: Attempt,
         key: Option<&CallerKey>,
         if_match: Option<u64>,
     ) -> Result<Attempted, CommandFailure> {
-        let now = self.now();
-        let wish = configured.wish(channel, now);
+        let channel = wish.channel;
         let executed = self
             .orders
             .execute_at(&streams::order(order_id), if_match, context, |order| {
@@ -189,62 +225,6 @@ impl Commands {
         let replayed = executed.events.is_empty() && key.is_some_and(|key| executed.standing.state.keys.contains_key(&key.key_hash));
         Ok(Attempted { pay_no, order: executed.standing, is_new: new_pay_no.is_some(), replayed })
     }
-
-    /// Asks the channel for the code of an attempt just issued, and records what it says. Nothing is known where it does
-    /// not answer: the record stays `preparing`, and the process manager asks what became of it.
-    pub(crate) async fn precreate(
-        &self,
-        context: &Context,
-        attempted: Attempted,
-        configured: &ConfiguredChannel,
-    ) -> Result<Attempted, CommandFailure> {
-        let request = precreate_request(attempted.record()?)?;
-        let pay_no = attempted.pay_no;
-        let command = match configured.gateway.precreate(&request).await {
-            Ok(precreated) => {
-                let code_expires_at = (self.now() + configured.code_life).min(request.time_expire);
-                OrderCommand::RecordPrepared { pay_no, code_url: precreated.code_url, code_expires_at }
-            }
-            Err(GatewayError::Refused { code, .. }) => OrderCommand::RecordRefused { pay_no, code },
-            Err(error @ GatewayError::Unknown { .. }) => {
-                tracing::warn!(pay.no = %pay_no, error = &error as &dyn std::error::Error, "the channel gave no code; it will be asked");
-                return Ok(attempted);
-            }
-        };
-        let refused = match &command {
-            OrderCommand::RecordRefused { code, .. } => Some(code.clone()),
-            _ => None,
-        };
-        let stream_id = streams::order(pay_no.order_id());
-        match self.orders.execute(&stream_id, context, |order| Order::decide(order, command.clone())).await {
-            Ok(executed) => match refused {
-                Some(code) => Err(CommandFailure::ChannelRefused { code }),
-                None => Ok(Attempted { order: executed.standing, ..attempted }),
-            },
-            // It ended while the channel was asked, and its code was never shown.
-            Err(ExecuteError::Rejected(OrderRejection::PayRecord(_))) => self.ended_meanwhile(&stream_id, attempted).await,
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-impl Commands {
-    /// What is answered where an attempt ended while the channel was asked for its code: why, or what took its place.
-    async fn ended_meanwhile(&self, stream_id: &StreamId, attempted: Attempted) -> Result<Attempted, CommandFailure> {
-        let standing = self.orders.load(stream_id).await?;
-        let order = &standing.state;
-        match order.status {
-            OrderStatus::Paid => return Err(CommandFailure::Order(OrderRejection::AlreadyPaid)),
-            OrderStatus::AwaitingPayment => {}
-            _ => return Err(CommandFailure::Order(OrderRejection::Ended)),
-        }
-        let channel = order.pay_record(attempted.pay_no).and_then(|record| record.issued.as_ref()).map(|issued| issued.channel);
-        let successor = channel.and_then(|channel| live_pay_no(order, channel));
-        match successor {
-            Some(pay_no) => Ok(Attempted { pay_no, order: standing, is_new: false, ..attempted }),
-            None => Ok(Attempted { order: standing, ..attempted }),
-        }
-    }
 }
 
 /// The attempt that the key led to, unless nobody was ever shown it.
@@ -266,18 +246,9 @@ fn live_pay_no(order: &Order, channel: Channel) -> Option<PayNo> {
     order.live_pay_record(channel).and_then(|record| record.issued.as_ref()).map(|issued| issued.pay_no)
 }
 
-fn precreate_request(record: &PayRecord) -> Result<PrecreateRequest, CommandFailure> {
-    const BROKEN: CommandFailure = CommandFailure::Broken("a pay record for a channel has no request");
-    let issued = record.issued.as_ref().ok_or(BROKEN)?;
-    let request = issued.request.as_ref().ok_or(BROKEN)?;
-    Ok(PrecreateRequest {
-        out_trade_no: issued.pay_no.to_string(),
-        amount: issued.amount,
-        subject: request.subject.clone(),
-        product_code: request.product_code.clone(),
-        time_expire: request.time_expire,
-        notify_url: request.notify_url.clone(),
-    })
+/// Whether the record has this number.
+fn is_numbered(record: &PayRecord, pay_no: Option<PayNo>) -> bool {
+    pay_no.is_some() && record.issued.as_ref().map(|issued| issued.pay_no) == pay_no
 }
 
 #[cfg(test)]

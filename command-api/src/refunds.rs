@@ -213,6 +213,7 @@ impl Commands {
                 amount: refund.amount,
                 total,
                 reason: refund.reason.clone(),
+                notify_url: configured.refund_notify_url.clone(),
             };
             state = configured.gateway.refund(&request).await?;
         }
@@ -231,7 +232,7 @@ impl Commands {
     }
 
     /// Asks the channel whether it made a refund that it said it would not make, and records it if so.
-    async fn look_at_refund(&self, context: &Context, refund: &Refund) -> Result<(), CommandFailure> {
+    pub(crate) async fn look_at_refund(&self, context: &Context, refund: &Refund) -> Result<(), CommandFailure> {
         let standing = self.orders.load(&streams::order(refund.refund_no.order_id())).await?;
         let issued = standing.state.pay_record(refund.pay_no).and_then(|record| record.issued.as_ref()).ok_or(CommandFailure::NotFound)?;
         let configured = self.ports.channels.get(issued.channel).ok_or(CommandFailure::ChannelNotConfigured)?;
@@ -244,7 +245,7 @@ impl Commands {
         }
     }
 
-    async fn record_refund(&self, context: &Context, refund_no: RefundNo, outcome: RefundOutcome) -> Result<(), CommandFailure> {
+    pub(crate) async fn record_refund(&self, context: &Context, refund_no: RefundNo, outcome: RefundOutcome) -> Result<(), CommandFailure> {
         let command = RefundCommand::Record { refund_no, outcome, now: self.now() };
         let stream_id = streams::order(refund_no.order_id());
         let decide = |order: &Order| Order::decide(order, OrderCommand::Refund(command.clone()));

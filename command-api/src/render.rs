@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use domain::Channel;
 use domain::course_selection::CourseSelected;
 use domain::course_selection::SelectionStatus;
 use domain::order::{Order, OrderCreated, OrderStatus};
-use domain::pay_record::PayRecord;
+use domain::pay_record::{PayRecord, PayRecordStatus};
+use gateway::ClientParameters;
 use lru::LruCache;
 use qr::{QrError, QrOptions};
 use serde_json::{Value, json};
@@ -62,9 +64,9 @@ pub(crate) fn order_created(created: &OrderCreated, status: OrderStatus, links: 
 /// A pay record as the write side's routes answer it.
 pub(crate) fn pay_record(order: &Order, record: &PayRecord, links: &Links, images: &QrImages) -> Result<Value, QrError> {
     let (Some(issued), Some(created)) = (&record.issued, &order.created) else { return Ok(Value::Null) };
-    let qr_content = record.code.as_ref().map(|(code_url, _)| code_url.as_str());
+    let qr_content = record.code_url();
     let qr_code = qr_content.map(|content| images.data_url(content)).transpose()?;
-    let expires_at = record.code.as_ref().map_or(created.expires_at, |(_, code_expires_at)| *code_expires_at);
+    let expires_at = record.prepared_until().unwrap_or(created.expires_at);
     let capture = record.captures.first();
     Ok(json!({
         "pay_no": issued.pay_no,
@@ -84,6 +86,39 @@ pub(crate) fn pay_record(order: &Order, record: &PayRecord, links: &Links, image
         "paid_at": capture.map(|capture| time(capture.paid_at)),
         "failure_code": record.failure_code,
     }))
+}
+
+/// The order's own code, in the shape of a pay record that has no number yet.
+pub(crate) fn aggregate(order: &Order, links: &Links, images: &QrImages) -> Result<Value, QrError> {
+    let Some(created) = &order.created else { return Ok(Value::Null) };
+    let draft = &created.draft;
+    let link = links.pay_order_url(draft.order_id);
+    let qr_code = images.data_url(&link)?;
+    Ok(json!({
+        "pay_no": null,
+        "order_id": draft.order_id,
+        "channel": Channel::Aggregate,
+        "amount": draft.amount,
+        "amount_text": draft.amount.of(draft.currency).major_text(),
+        "currency": draft.currency,
+        "status": PayRecordStatus::Pending.as_str(),
+        "qr_content": link,
+        "qr_code": &*qr_code,
+        "pay_url": link,
+        "client_parameters": null,
+        "expires_at": time(created.expires_at),
+        "issued_at": time(created.created_at),
+        "trade_no": null,
+        "paid_at": null,
+        "failure_code": null,
+    }))
+}
+
+/// What a page or an app hands to the wallet, by name; null where there is nothing to hand over.
+pub(crate) fn client_parameters(parameters: Option<ClientParameters>) -> Value {
+    parameters.map_or(Value::Null, |parameters| {
+        parameters.members.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
+    })
 }
 
 /// A course selection as `POST /course-selections` answers it.

@@ -4,6 +4,8 @@ mod notices;
 mod notify;
 mod orders;
 mod pay_records;
+mod product_codes;
+mod reconciliations;
 mod refunds;
 mod role;
 mod selections;
@@ -21,17 +23,20 @@ use chassis::extract::Json;
 use chassis::identity::TokenVerifier;
 use chassis::problem::{Code, Problem, field};
 use chassis::rate_limit::RateLimiter;
-use domain::Channel;
 use domain::pay_record::PayRecordStatus;
+use domain::{Channel, OrderId};
 use event_store::Position;
 use serde_json::Value;
 
+use crate::aggregate::AggregateCode;
 use crate::caller::CallerKey;
-use crate::checkout::{self, Pages};
+use crate::checkout::{self, OpenWatches, Pages};
+use crate::failure::CommandFailure;
 use crate::links::Links;
 use crate::pay_records::Attempted;
 use crate::render::{self, QrImages};
 use crate::service::Commands;
+use crate::streams;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -41,6 +46,7 @@ pub struct ApiState {
     pub(crate) pages: Arc<dyn Pages>,
     pub(crate) images: QrImages,
     pub(crate) failed_notices: Arc<RateLimiter>,
+    pub(crate) watches: OpenWatches,
     admission: Arc<Admission>,
     verifier: Arc<TokenVerifier>,
 }
@@ -49,7 +55,7 @@ impl ApiState {
     /// The state of the routes.
     pub fn new(commands: Commands, links: Links, pages: Arc<dyn Pages>, verifier: Arc<TokenVerifier>, admission: Arc<Admission>) -> Self {
         let failed_notices = Arc::new(RateLimiter::per_minute(notify::MAX_FAILED_BURST, notify::MAX_FAILED_PER_MINUTE));
-        Self { commands, links, pages, images: QrImages::new(), failed_notices, admission, verifier }
+        Self { commands, links, pages, images: QrImages::new(), failed_notices, watches: OpenWatches::default(), admission, verifier }
     }
 }
 
@@ -77,7 +83,10 @@ pub fn routes(api: ApiState) -> Router {
         .route("/api/v1/notices/{id}/dismiss", post(notices::dismiss))
         .route("/api/v1/stock/{sku_id}/receipts", post(stock::receive))
         .route("/api/v1/stock/{sku_id}/adjustments", post(stock::adjust))
+        .route("/api/v1/operations/reconciliations", post(reconciliations::create))
+        .route("/api/v1/products/{id}/wechat-qr", get(product_codes::image))
         .route("/pay/{token}", get(checkout::pay))
+        .route("/wechat/oauth/{token}", get(checkout::authorized))
         .route("/checkout/{token}/pay-records", post(checkout::create_pay_record))
         .route("/checkout/{token}/sync", post(checkout::sync))
         .route("/checkout/{token}/renew", post(checkout::renew))
@@ -88,6 +97,11 @@ pub fn routes(api: ApiState) -> Router {
         .route("/checkout/{token}", get(checkout::page))
         .route("/checkout/{token}/watch", get(checkout::watch))
         .route("/notify/alipay", post(notify::alipay))
+        .route("/notify/wechat/v3", post(notify::wechat_v3))
+        .route("/notify/wechat/v3/refund", post(notify::wechat_v3))
+        .route("/notify/wechat/v2", post(notify::wechat_v2))
+        .route("/notify/wechat/v2/refund", post(notify::wechat_v2))
+        .route("/wechat/native-callback", post(product_codes::callback))
         .route("/api/v1/notices", get(notices::list))
         .with_state(api)
 }
@@ -115,8 +129,16 @@ pub(crate) fn attempt_answer(api: &ApiState, attempted: &Attempted) -> Result<Re
         (_, false) => StatusCode::OK,
     };
     let body = render::pay_record(&attempted.order.state, record, &api.links, &api.images);
-    let body = body.map_err(|error| Problem::internal(&error))?;
+    let mut body = body.map_err(|error| Problem::internal(&error))?;
+    body["client_parameters"] = render::client_parameters(api.commands.client_parameters(record)?);
     Ok(answer(status, body, attempted.order.position, attempted.replayed))
+}
+
+/// How the order's own code is answered, on both routes.
+pub(crate) fn aggregate_answer(api: &ApiState, given: &AggregateCode) -> Result<Response, Problem> {
+    let status = if given.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let body = render::aggregate(&given.order.state, &api.links, &api.images).map_err(|error| Problem::internal(&error))?;
+    Ok(answer(status, body, given.order.position, given.replayed))
 }
 
 /// The caller's key for this command, if one came.
@@ -131,16 +153,22 @@ pub(crate) fn caller_key(headers: &HeaderMap, subject: &str, route: &str, conten
     Ok(Some(CallerKey::new(subject, route, key, content)))
 }
 
-/// The revision that `If-Match` names, if it came and is not `*`.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
+/// The revision that `If-Match` names, if it came and is not `*`. Of several it is the order's own, if that is among them.
+pub(crate) async fn if_match(api: &ApiState, headers: &HeaderMap, order_id: OrderId) -> Result<Option<u64>, Problem> {
+    let values = headers.get_all(header::IF_MATCH).iter().map(|value| value.to_str().unwrap_or_default());
+    let tags: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).filter(|tag| !tag.is_empty()).collect();
+    if tags.contains(&"*") || !headers.contains_key(header::IF_MATCH) {
         return Ok(None);
     }
-    let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    let revision_of = |tag: &&str| tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
     // A tag that we never gave out matches nothing.
-    revision.map(Some).ok_or_else(|| Problem::new(Code::PreconditionFailed))
+    let revisions: Vec<u64> = tags.iter().filter_map(revision_of).collect();
+    let first = *revisions.first().ok_or_else(|| Problem::new(Code::PreconditionFailed))?;
+    if revisions.len() == 1 {
+        return Ok(Some(first));
+    }
+    let standing = api.commands.orders.load(&streams::order(order_id)).await.map_err(CommandFailure::from)?;
+    Ok(Some(standing.revision.filter(|revision| revisions.contains(revision)).unwrap_or(first)))
 }
 
 /// The channel of a contract's word.

@@ -14,6 +14,7 @@ use domain::unknown_capture::UnknownCapture;
 use event_store::EventStore;
 use storefront::catalogue::Catalogue;
 use storefront::order_ids::OrderIdSource;
+use storefront::person_keys::PersonKeys;
 
 use crate::channels::Channels;
 use crate::coupons::CouponRule;
@@ -33,6 +34,8 @@ pub struct Ports {
     pub order_ids: Arc<dyn OrderIdSource>,
     /// What is sold.
     pub catalogue: Arc<dyn Catalogue>,
+    /// The keys under which events hold what is known of persons.
+    pub person_keys: Arc<dyn PersonKeys>,
     /// Where notifications are kept as they came.
     pub inbox: Arc<dyn NoticeInbox>,
     /// The channels.

@@ -19,6 +19,7 @@ use event_store::{EventStore, LogReader, MemoryEventStore, Position, RecordedEve
 use serde_json::Value;
 use storefront::catalogue::{Catalogue, MemoryCatalogue, ProductDraft, ProductKind, Sku};
 use storefront::order_ids::UnleasedIds;
+use storefront::person_keys::{MemoryPersonKeys, PersonKeys};
 use uuid::Uuid;
 
 use crate::handler::Standing;
@@ -70,14 +71,17 @@ impl World {
             gateway: channel.clone(),
             product_code: "QR_CODE_OFFLINE".to_owned(),
             notify_url: "https://pay.example/notify/alipay".to_owned(),
+            refund_notify_url: None,
             code_life: CODE_LIFE,
         };
+        let ids = Arc::new(SeededIds::new(1, clock.clone()));
         let ports = Ports {
             log: log.clone(),
             clock: clock.clone(),
-            ids: Arc::new(SeededIds::new(1, clock.clone())),
+            ids: ids.clone(),
             order_ids: Arc::new(UnleasedIds::new(SnowflakeSequence::new(1, start).unwrap())),
             catalogue: catalogue.clone(),
+            person_keys: Arc::new(MemoryPersonKeys::new(ids)),
             inbox: inbox.clone(),
             channels: Channels::default().with(Channel::AlipayQr, configured),
         };
@@ -169,6 +173,18 @@ impl World {
     /// The commands of a process whose configuration names no channel.
     pub(crate) fn without_channels(&self) -> Commands {
         Commands::new(Ports { channels: Channels::default(), ..self.ports.clone() }, CONFIG)
+    }
+
+    /// The keys under which events hold what is known of persons.
+    pub(crate) fn person_keys(&self) -> &dyn PersonKeys {
+        self.ports.person_keys.as_ref()
+    }
+
+    /// The commands of a process whose channels `change` makes of those that are there and of one over the same adapter.
+    pub(crate) fn with_channels(&self, change: impl FnOnce(Channels, &ConfiguredChannel) -> Channels) -> Commands {
+        let configured = self.ports.channels.get(Channel::AlipayQr).unwrap();
+        let channels = change(self.ports.channels.clone(), configured);
+        Commands::new(Ports { channels, ..self.ports.clone() }, CONFIG)
     }
 
     /// The commands of a process that has `channel` beside `alipay_qr`, over the same adapter.

@@ -73,12 +73,12 @@ fn domain_above(authority: &Authority) -> Option<&str> {
 }
 
 /// An inline text as a content policy names it.
-fn hash_of(text: &str) -> String {
+pub(super) fn hash_of(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text.as_bytes())))
 }
 
 /// The text as it may stand in HTML, also in an attribute.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 

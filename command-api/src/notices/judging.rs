@@ -6,17 +6,20 @@ use domain::unknown_capture::{UnknownCapture, UnknownCaptureCommand, UnknownCapt
 use domain::{Decider, Money, PayNo};
 use gateway::{Capture, News, Notification, NotificationRefusal, TradeState};
 
-use super::{ALIPAY, ASKING, NoticeVerdict, Read, UNDECIDED};
+use super::refunds::ToldRefund;
+use super::{ASKING, NoticeVerdict, Read, UNDECIDED};
 use crate::failure::CommandFailure;
 use crate::handler::Context;
 use crate::inbox::{KeptNotice, NoticeState};
 use crate::service::Commands;
 use crate::settle::BEIJING;
 use crate::streams;
+use crate::wallet::Wallet;
 
 /// A genuine notification, and what its judging needs.
 #[derive(Clone, Copy)]
 pub(super) struct Judged<'n> {
+    pub(super) wallet: Wallet,
     pub(super) context: &'n Context,
     pub(super) notification: &'n Notification,
     /// When it came.
@@ -30,13 +33,14 @@ impl Commands {
     /// Judges a notification that came at `received_at`.
     pub(super) async fn judge(
         &self,
+        wallet: Wallet,
         context: &Context,
         read: &Read,
         received_at: DateTime<Utc>,
         kept: Option<&KeptNotice>,
     ) -> Result<NoticeVerdict, CommandFailure> {
         match read {
-            Ok(notification) => self.take(&Judged { context, notification, received_at, kept }).await,
+            Ok(notification) => self.take(&Judged { wallet, context, notification, received_at, kept }).await,
             Err(refusal) => Ok(NoticeVerdict::Refused(*refusal)),
         }
     }
@@ -47,9 +51,14 @@ impl Commands {
             return self.unknown_number(judged).await;
         };
         let standing = self.orders.load(&streams::order(pay_no.order_id())).await?;
-        let Some(record) = standing.state.pay_record(pay_no) else {
+        // A number of ours that the other wallet was never given is none that we gave it.
+        let is_told = |record: &&PayRecord| record.issued.as_ref().is_some_and(|issued| judged.wallet.may_tell_of(issued.channel));
+        let Some(record) = standing.state.pay_record(pay_no).filter(is_told) else {
             return self.unknown_number(judged).await;
         };
+        if let News::Refund { refund_no, amount, state } = &notification.news {
+            return self.take_refund(judged, &standing.state, pay_no, &ToldRefund { refund_no, amount: *amount, state }).await;
+        }
         let known = record.captures.iter().find(|capture| capture.trade_no == notification.trade_no).map(|capture| capture.amount);
         // What goes back is of what was taken, whatever was asked for.
         let taken = known.filter(|_| matches!(notification.news, News::Refunded { .. }));
@@ -87,7 +96,7 @@ impl Commands {
                 }
                 self.take_refunds(context, pay_no, notification, *total).await
             }
-            Ok(News::Unclear) => self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await,
+            Ok(News::Unclear | News::Refund { .. }) => self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await,
         }
     }
 
@@ -143,7 +152,7 @@ impl Commands {
         }
     }
 
-    async fn keep_meanwhile(&self, judged: &Judged<'_>, word: &str) -> Result<(), CommandFailure> {
+    pub(super) async fn keep_meanwhile(&self, judged: &Judged<'_>, word: &str) -> Result<(), CommandFailure> {
         match judged.kept {
             Some(kept) => self.keep(kept, word, NoticeState::Open).await,
             None => Ok(()),
@@ -155,7 +164,7 @@ impl Commands {
     async fn unknown_number(&self, judged: &Judged<'_>) -> Result<NoticeVerdict, CommandFailure> {
         let Judged { context, notification, received_at, .. } = *judged;
         let refused = Ok(NoticeVerdict::Refused(NotificationRefusal::UnknownOrder));
-        let stream_id = streams::unknown_capture(ALIPAY, &notification.trade_no);
+        let stream_id = streams::unknown_capture(judged.wallet.as_str(), &notification.trade_no);
         let known = self.unknown_captures.load(&stream_id).await?;
         if let Some(settlement) = known.state.settlement {
             return self.settled_money(judged, settlement).await;
@@ -172,13 +181,13 @@ impl Commands {
         let mut capture = captured(notification, paid_at, false);
         self.keep_meanwhile(judged, if notification.query_first { ASKING } else { UNDECIDED }).await?;
         if notification.query_first {
-            match self.alipay_gateway()?.query(&notification.out_trade_no).await {
+            match self.gateway_of(judged.wallet)?.query(&notification.out_trade_no).await {
                 Ok(TradeState::Paid(answered)) if answered.trade_no == notification.trade_no => capture = answered,
                 Ok(_) | Err(_) => return Ok(NoticeVerdict::Unconfirmed),
             }
         }
         let received = UnknownCaptureReceived {
-            wallet: ALIPAY.to_owned(),
+            wallet: judged.wallet.as_str().to_owned(),
             trade_no: capture.trade_no.clone(),
             out_trade_no: notification.out_trade_no.clone(),
             amount: capture.amount.minor_units(),

@@ -5,15 +5,16 @@ use domain::unknown_capture::Settlement;
 use domain::{Channel, PayNo};
 use gateway::{News, NotificationRefusal};
 
+use super::NoticeVerdict;
 use super::judging::Judged;
-use super::{ALIPAY, NoticeVerdict};
 use crate::failure::CommandFailure;
 use crate::service::Commands;
 use crate::streams;
+use crate::wallet::Wallet;
 
 /// The wallet that a channel belongs to, as streams of unknown captures name it; `None` for one that asks no wallet.
 pub(super) fn wallet(channel: Channel) -> Option<&'static str> {
-    matches!(channel, Channel::AlipayQr | Channel::AlipayWap | Channel::AlipayPage).then_some(ALIPAY)
+    Wallet::of(channel).map(Wallet::as_str)
 }
 
 impl Commands {
@@ -37,7 +38,7 @@ impl Commands {
             News::Refunded { total, .. } if !notification.query_first && capture.amount == notification.amount => {
                 self.take_refunds(context, pay_no, notification, *total).await
             }
-            News::Refunded { .. } | News::ClosedUnpaid | News::Unclear => Ok(NoticeVerdict::Unconfirmed),
+            News::Refunded { .. } | News::Refund { .. } | News::ClosedUnpaid | News::Unclear => Ok(NoticeVerdict::Unconfirmed),
         }
     }
 

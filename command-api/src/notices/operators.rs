@@ -19,6 +19,7 @@ use crate::handler::{Context, Standing};
 use crate::inbox::{CleanedUp, KeptNotice, NoticeAction, NoticeDesk, NoticeFilter, NoticeState, OperatorAct, StoredNotice, Unmatched};
 use crate::service::Commands;
 use crate::streams;
+use crate::wallet::Wallet;
 
 /// What an operator's act on a notification led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +123,9 @@ impl Commands {
 
     async fn judged_now(&self, context: &Context, desk: &dyn NoticeDesk, notice: &StoredNotice) -> Result<KeptNotice, NoticeFailure> {
         let raw = desk.raw(notice.notice_id).await?.ok_or(NoticeFailure::Sealed)?;
-        let (read, mut judged) = read(self.alipay_gateway()?, raw, notice.first_received_at);
-        let verdict = self.judge(context, &read, notice.first_received_at, None).await?;
+        let wallet = Wallet::parse(&notice.wallet).ok_or(CommandFailure::ChannelNotConfigured)?;
+        let (read, mut judged) = read(wallet, self.gateway_of(wallet)?, raw, notice.first_received_at);
+        let verdict = self.judge(wallet, context, &read, notice.first_received_at, None).await?;
         // One that proved genuine once is not made rubbish by a key that has gone since.
         judged.is_authentic |= notice.is_authentic;
         (judged.verdict, judged.state) = (verdict.word(), verdict.state(judged.is_authentic));
@@ -163,7 +165,7 @@ impl Commands {
         let decide = |state: &UnknownCapture| UnknownCapture::decide(state, command());
         let assigned = self.unknown_captures.execute(&money.stream_id, &act.context, decide).await.map_err(NoticeFailure::from)?;
         let order = match &capture {
-            Some(capture) => self.record_capture(&act.context, pay_no, capture, CaptureSource::Query).await?,
+            Some(capture) => self.record_capture(&act.context, pay_no, capture, CaptureSource::Assigned).await?,
             None => order,
         };
         self.end(desk, &notice, &act, NoticeAction::Assigned(pay_no), Some(&money)).await?;
@@ -262,7 +264,8 @@ impl Commands {
 
     /// What the channel, asked now, says of unmatched money. Only what it holds still is assigned.
     async fn word_of_the_channel(&self, received: &UnknownCaptureReceived) -> Result<ChannelCapture, NoticeFailure> {
-        match self.alipay_gateway()?.query(&received.out_trade_no).await.map_err(CommandFailure::from)? {
+        let wallet = Wallet::parse(&received.wallet).ok_or(CommandFailure::ChannelNotConfigured)?;
+        match self.gateway_of(wallet)?.query(&received.out_trade_no).await.map_err(CommandFailure::from)? {
             TradeState::Paid(capture) if capture.trade_no == received.trade_no => Ok(capture),
             TradeState::ClosedRefunded(_) => Err(NoticeFailure::WentBack),
             _ => Err(NoticeFailure::Unconfirmed),

@@ -4,6 +4,8 @@ use domain::{Money, PayNo};
 use gateway::Operation::Query;
 use gateway::TradeState;
 
+use domain::Channel;
+
 use super::*;
 use crate::refunds::RefundWish;
 use crate::streams;
@@ -110,6 +112,20 @@ async fn what_is_not_believed_changes_nothing_but_a_record_that_it_came() {
 }
 
 #[tokio::test]
+async fn a_notification_under_a_key_that_is_new_is_read_once_the_key_is_fetched() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    let raw = world.channel.notifies(Err(NotificationRefusal::UnknownSerial));
+    // The channel has no such key either.
+    let refused = NoticeVerdict::Refused(NotificationRefusal::UnknownSerial);
+    assert_eq!(take(&world, &raw).await.unwrap(), (refused, "fail"));
+    world.channel.knows_once_fetched(&raw, notification(pay_no, "trade-1", COURSE_PRICE));
+    assert_eq!(take(&world, &raw).await.unwrap(), (NoticeVerdict::Recorded, "success"));
+    let kept = world.inbox.kept().pop().unwrap();
+    assert_eq!((kept.is_authentic, kept.body, kept.headers), (true, raw.body, raw.headers), "as it came");
+}
+
+#[tokio::test]
 async fn what_tells_nothing_new_is_acknowledged() {
     let world = World::new().await;
     let pay_no = world.pending().await;
@@ -143,7 +159,7 @@ async fn what_went_back_of_another_amount_is_judged_by_what_was_taken() {
     // The channel does not make it for us; somebody has made a part of it by hand.
     world.channel.refunds(Ok(gateway::RefundState::NeedsOperator { code: "ACQ.SELLER_BALANCE_NOT_ENOUGH".to_owned() }));
     let refund_no = world.load(pay_no.order_id()).await.refunds[0].refund_no;
-    world.commands.drive_refund(&Context::of_channel(ALIPAY, CORRELATION), refund_no).await.unwrap();
+    world.commands.drive_refund(&Context::of_channel("alipay", CORRELATION), refund_no).await.unwrap();
     let went_back = Notification { amount: Money::new(COURSE_PRICE + 1, domain::Currency::Cny).unwrap(), ..with_news(pay_no, refunded()) };
     assert_eq!(notified(&world, went_back).await, (NoticeVerdict::Recorded, "success"));
     assert_eq!(world.all("RefundObserved").await[0]["amount"], 100);

@@ -20,7 +20,7 @@ async fn the_intent_is_on_the_log_before_the_channel_is_asked_and_the_outcome_af
     let record = attempted.record().unwrap();
     assert_eq!((attempted.is_new, attempted.replayed, record.status), (true, false, PayRecordStatus::Pending));
     assert_eq!(attempted.pay_no, PayNo::new(order_id, 1).unwrap());
-    let (code_url, code_expires_at) = record.code.clone().unwrap();
+    let (code_url, code_expires_at) = (record.code_url().unwrap(), record.prepared_until().unwrap());
     assert_eq!(code_url, format!("https://qr.alipay.example/{}", attempted.pay_no));
     assert_eq!(code_expires_at, chassis::clock::Clock::now(world.clock.as_ref()) + CODE_LIFE);
 }
@@ -45,7 +45,7 @@ async fn a_code_never_outlives_its_order() {
     let order_id = world.order().await;
     world.clock.advance(TimeDelta::minutes(25));
     let pay_no = world.attempt(order_id).await;
-    let (_, code_expires_at) = world.record(pay_no).await.code.unwrap();
+    let code_expires_at = world.record(pay_no).await.prepared_until().unwrap();
     assert_eq!(code_expires_at, world.load(order_id).await.created.unwrap().expires_at);
 }
 
@@ -223,7 +223,7 @@ async fn a_record_that_ended_while_its_channel_was_asked_shows_no_code() {
     assert!(matches!(refused, Err(CommandFailure::Order(OrderRejection::Ended))));
     let order = world.load(order_id).await;
     let record = order.newest_pay_record().unwrap();
-    assert_eq!((record.status, &record.code, order.status), (PayRecordStatus::Closed, &None, OrderStatus::Cancelled));
+    assert_eq!((record.status, &record.prepared, order.status), (PayRecordStatus::Closed, &None, OrderStatus::Cancelled));
 }
 
 #[tokio::test]

@@ -132,6 +132,11 @@ impl Plan {
         at <= self.now && self.asked.last_at.is_none_or(|asked_at| asked_at < at)
     }
 
+    /// Whether somebody was asked since all of these moments were over.
+    fn was_asked_after(&self, moments: &[DateTime<Utc>]) -> bool {
+        self.asked.last_at.is_some_and(|asked_at| moments.iter().all(|at| *at <= asked_at))
+    }
+
     /// Asks at each rung since `begun`, and at the moments of `also`; at once if `now`.
     fn ask(&mut self, begun: DateTime<Utc>, now: bool, also: &[DateTime<Utc>], task: Task) {
         let last = self.asked.last_at.unwrap_or(begun).max(begun);
@@ -149,6 +154,9 @@ impl Plan {
         let until = record.begins_until();
         // From this moment on the channel's ignorance is proof.
         let grace_over: Vec<DateTime<Utc>> = until.map(|until| until + PayRecord::ABSENCE_GRACE).into_iter().collect();
+        // From this moment on the channel closes it.
+        let closable = Some(issued.issued_at + issued.channel.closes_after()).filter(|at| *at > self.asked.touched_at);
+        let ends_known: Vec<DateTime<Utc>> = grace_over.iter().copied().chain(closable).collect();
         match record.status {
             PayRecordStatus::Preparing => {
                 let patient = issued.issued_at + self.patience.0;
@@ -157,12 +165,18 @@ impl Plan {
             // Nobody has it yet: the channel knows nothing of it.
             PayRecordStatus::Pending if !record.was_shown() => {}
             PayRecordStatus::Pending => self.ask(issued.issued_at, false, &grace_over, Task::Ask(issued.pay_no)),
+            // Its own code may yet be paid, up to the end of its life.
+            PayRecordStatus::Confirmed | PayRecordStatus::Surplus
+                if record.is_settled_by_others() && !self.was_asked_after(&grace_over) =>
+            {
+                self.ask(issued.issued_at, false, &grace_over, Task::Ask(issued.pay_no));
+            }
             PayRecordStatus::Closing if record.closing_cause == Some(ClosingCause::OrderCancelled) => {
                 let patient = self.asked.touched_at + CANCEL_PATIENCE;
-                self.ask(patient, false, &[vec![patient], grace_over].concat(), Task::Close(issued.pay_no));
+                self.ask(patient, false, &[vec![patient], ends_known].concat(), Task::Close(issued.pay_no));
             }
             PayRecordStatus::Closing => {
-                self.ask(self.asked.touched_at, self.asked.is_touched, &grace_over, Task::Close(issued.pay_no));
+                self.ask(self.asked.touched_at, self.asked.is_touched, &ends_known, Task::Close(issued.pay_no));
             }
             PayRecordStatus::Closed if record.closed_proof == Some(ClosedProof::Unproven) => {
                 // After a long down-time it was closed long after the wait was over.

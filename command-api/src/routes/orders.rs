@@ -175,7 +175,7 @@ pub(super) async fn cancel(
     let reason = body.unwrap_or_default().reason;
     let route = format!("POST /api/v1/orders/{order_id}/cancel");
     let key = caller_key(&headers, &identity.subject, &route, &format!("{reason:?}"))?;
-    let expected = if_match(&headers)?;
+    let expected = if_match(&api, &headers, order_id).await?;
     if let Some(reason) = &reason {
         text("reason", reason, MAX_REASON_CHARS)?;
     }

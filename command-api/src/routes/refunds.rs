@@ -39,7 +39,7 @@ pub(super) async fn create(
     let caller = Caller::of(&identity, InOperator::ROLES).ok_or_else(|| Problem::new(Code::Forbidden))?;
     let content = format!("{}\n{}", body.amount.as_i64(), body.reason);
     let key = caller_key(&headers, &identity.subject, &format!("POST /api/v1/orders/{order_id}/refunds"), &content)?;
-    let expected = if_match(&headers)?;
+    let expected = if_match(&api, &headers, order_id).await?;
     text("reason", &body.reason, MAX_REASON_CHARS)?;
     if body.amount.as_i64() == 0 {
         return Err(Problem::invalid("amount", field::OUT_OF_RANGE, "At least 1."));

@@ -3,14 +3,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::pay_record::PayRecordIssued;
 use domain::{Channel, Currency, Money, PayNo};
 use event_store::{LogReader, MemoryEventStore};
 use futures_util::future::BoxFuture;
 use gateway::{
-    Capture, Closed, FormRequest, Gateway, GatewayError, News, Notification, NotificationRefusal, NotificationReply, Operation,
-    PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
+    Capture, ClientParameters, Closed, FormRequest, Gateway, GatewayError, News, Notification, NotificationRefusal, NotificationReply,
+    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, Statement, TradeState,
 };
 
 use crate::streams;
@@ -63,7 +63,9 @@ pub(crate) struct ScriptedChannel {
     refunds: Mutex<VecDeque<Result<RefundState, GatewayError>>>,
     refund_queries: Mutex<VecDeque<Result<RefundState, GatewayError>>>,
     forms: Mutex<VecDeque<Result<PaymentForm, GatewayError>>>,
+    statements: Mutex<VecDeque<Result<Statement, GatewayError>>>,
     notifications: Mutex<BTreeMap<String, Result<Notification, NotificationRefusal>>>,
+    fetched: Mutex<BTreeMap<String, Notification>>,
     meanwhile: Mutex<VecDeque<Meanwhile>>,
     asked: Mutex<Vec<(Operation, String)>>,
     requests: Mutex<Vec<PrecreateRequest>>,
@@ -82,7 +84,9 @@ impl ScriptedChannel {
             refunds: Mutex::default(),
             refund_queries: Mutex::default(),
             forms: Mutex::default(),
+            statements: Mutex::default(),
             notifications: Mutex::default(),
+            fetched: Mutex::default(),
             meanwhile: Mutex::default(),
             asked: Mutex::default(),
             requests: Mutex::default(),
@@ -105,6 +109,11 @@ impl ScriptedChannel {
     /// What was told of queries is over: they are answered as by a channel that works.
     pub(crate) fn answers_again(&self) {
         self.queries.lock().unwrap().clear();
+    }
+
+    /// The next download of a statement ends so.
+    pub(crate) fn statements(&self, answer: Result<Statement, GatewayError>) {
+        self.statements.lock().unwrap().push_back(answer);
     }
 
     /// The next close ends so.
@@ -160,6 +169,11 @@ impl ScriptedChannel {
         self.notifications.lock().unwrap().insert(String::from_utf8_lossy(&raw.body).into_owned(), read);
     }
 
+    /// What a notification under an unknown key is, once the key is fetched.
+    pub(crate) fn knows_once_fetched(&self, raw: &RawNotification, notification: Notification) {
+        self.fetched.lock().unwrap().insert(String::from_utf8_lossy(&raw.body).into_owned(), notification);
+    }
+
     /// What the channel was asked since this was asked last, with the two digits of the attempt or of the refund.
     pub(crate) fn asked(&self) -> Vec<(Operation, String)> {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());
@@ -200,7 +214,7 @@ impl Gateway for ScriptedChannel {
         self.requests.lock().unwrap().push(request.clone());
         self.ask(Operation::Precreate, &request.out_trade_no).await;
         let told = self.precreates.lock().unwrap().pop_front();
-        told.unwrap_or_else(|| Ok(Precreated { code_url: format!("https://qr.alipay.example/{}", request.out_trade_no) }))
+        told.unwrap_or_else(|| Ok(Precreated::Code { code_url: format!("https://qr.alipay.example/{}", request.out_trade_no) }))
     }
 
     async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
@@ -235,9 +249,37 @@ impl Gateway for ScriptedChannel {
         })
     }
 
+    fn client_parameters(
+        &self,
+        channel: Channel,
+        prepay_id: &str,
+        at: DateTime<Utc>,
+        nonce: &str,
+    ) -> Result<ClientParameters, GatewayError> {
+        let members = vec![
+            ("channel", channel.as_str().to_owned()),
+            ("package", format!("prepay_id={prepay_id}")),
+            ("timeStamp", at.timestamp().to_string()),
+            ("nonceStr", nonce.to_owned()),
+        ];
+        Ok(ClientParameters { members })
+    }
+
+    async fn download_statement(&self, date: NaiveDate) -> Result<Statement, GatewayError> {
+        let empty = Statement { date, lines: Vec::new() };
+        self.statements.lock().unwrap().pop_front().unwrap_or(Ok(empty))
+    }
+
     fn read_notification(&self, raw: &RawNotification, _received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
         let name = String::from_utf8_lossy(&raw.body);
         self.notifications.lock().unwrap().get(name.as_ref()).cloned().unwrap_or(Err(NotificationRefusal::BadSignature))
+    }
+
+    async fn fetch_key(&self, raw: &RawNotification) {
+        let name = String::from_utf8_lossy(&raw.body).into_owned();
+        if let Some(notification) = self.fetched.lock().unwrap().remove(&name) {
+            self.notifications.lock().unwrap().insert(name, Ok(notification));
+        }
     }
 
     fn reply(&self, receipt: Receipt) -> NotificationReply {

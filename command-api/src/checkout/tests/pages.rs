@@ -153,3 +153,32 @@ async fn i_have_paid_does_not_ask_about_a_page_that_nobody_opened() {
     assert_eq!(page.api.post(&path).answer().await.json()["status"], "awaiting_payment");
     assert_eq!(page.world.channel.asked(), []);
 }
+
+impl Page {
+    /// An order whose checkout chose `alipay_wap`.
+    async fn for_a_phone() -> Self {
+        let world = World::new().await;
+        let api = Api::over(&world, world.with_channel(Channel::AlipayWap));
+        let order_id = world.order().await;
+        let path = format!("{}/pay-records", api.links.checkout_path(order_id));
+        let answer = api.post(&path).json(&json!({ "channel": "alipay_wap" })).answer().await;
+        Self { pay_no: answer.json()["pay_no"].as_str().unwrap().parse().unwrap(), world, api }
+    }
+}
+
+#[tokio::test]
+async fn a_phone_s_form_is_for_phones() {
+    let phone = "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36";
+    for agent in [phone, &format!("{phone} AlipayClient/10.6.0")] {
+        let page = Page::for_a_phone().await;
+        let shown = page.get(agent).await;
+        assert_eq!((shown.status.as_u16(), page.world.channel.form_requests().len()), (200, 1), "{agent}");
+        assert!(shown.text.contains("<form"), "{agent}");
+    }
+    for agent in [DESKTOP, &format!("{phone} MicroMessenger/8.0")] {
+        let page = Page::for_a_phone().await;
+        let shown = page.get(agent).await;
+        assert_eq!((shown.status.as_u16(), shown.header("location")), (303, Some(page.checkout().as_str())), "{agent}");
+        assert_eq!(page.world.channel.form_requests(), [], "{agent}");
+    }
+}

@@ -66,7 +66,7 @@ mod assigning {
             (OrderStatus::Paid, PayRecordStatus::Confirmed)
         );
         let confirmed = world.all("PaymentConfirmed").await.remove(0);
-        assert_eq!((confirmed["trade_no"].as_str(), confirmed["learned_by"].as_str()), (Some("trade-9"), Some("query")));
+        assert_eq!((confirmed["trade_no"].as_str(), confirmed["learned_by"].as_str()), (Some("trade-9"), Some("assigned")));
         let stream_id = streams::unknown_capture("alipay", "trade-9");
         assert_eq!(world.types(&stream_id).await, ["UnknownCaptureReceived", "UnknownCaptureAssigned"]);
         let assigned = world.events(&stream_id).await.pop().unwrap();

@@ -46,7 +46,7 @@ async fn a_page_attempt_asks_nobody_and_can_be_paid_at_once() {
     let shop = Shop::new().await;
     let attempted = shop.begin(Channel::AlipayPage).await;
     let record = attempted.record().unwrap();
-    assert_eq!((attempted.is_new, record.status, &record.code), (true, PayRecordStatus::Pending, &None));
+    assert_eq!((attempted.is_new, record.status, &record.prepared), (true, PayRecordStatus::Pending, &None));
     let again = shop.begin(Channel::AlipayPage).await;
     assert_eq!((again.pay_no, again.is_new), (attempted.pay_no, false));
     assert_eq!(shop.world.channel.asked(), []);

@@ -210,3 +210,30 @@ async fn the_next_refund_of_a_payment_is_made_a_little_later() {
     assert_eq!((soon.tasks, soon.next_at), (vec![Task::Held], Some(stage.after(4))));
     assert_eq!(agenda(&order, touched, PATIENCE, stage.after(4)).tasks, [Task::Refund(second), Task::Held]);
 }
+
+#[tokio::test]
+async fn a_record_that_other_money_paid_is_asked_about_while_its_own_code_can_be_paid() {
+    let stage = Stage::new().await;
+    let owed = stage.world.record(stage.pay_no).await.issued.unwrap().amount;
+    let capture = |learned_by| domain::pay_record::Capture {
+        trade_no: "foreign".to_owned(),
+        amount: owed,
+        paid_at: None,
+        paid_at_offset: None,
+        received_at: stage.start(),
+        learned_by,
+    };
+    let assigned = domain::pay_record::CaptureSource::Assigned;
+    stage.decide(domain::order::OrderCommand::RecordCapture { pay_no: stage.pay_no, capture: capture(assigned) }).await;
+    assert_eq!(stage.world.status(stage.pay_no).await, PayRecordStatus::Confirmed);
+    let ask = Task::Ask(stage.pay_no);
+    assert!(stage.plan(10).await.tasks.contains(&ask));
+    let over = (stage.expires_at().await - stage.start()).num_seconds() + 300;
+    assert!(stage.plan_asked(60, over + 1).await.tasks.contains(&ask), "once more when nobody can begin to pay it");
+    let done = stage.plan_asked(over + 1, over + 120).await;
+    assert!(!done.tasks.contains(&ask));
+
+    let own = Stage::new().await;
+    own.world.pay(own.pay_no).await;
+    assert!(!own.plan(10).await.tasks.contains(&Task::Ask(own.pay_no)), "money of its own needs no question");
+}

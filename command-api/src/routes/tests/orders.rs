@@ -147,7 +147,7 @@ async fn a_cancel_is_answered_with_its_proof_or_without() {
     let pay_no = world.pending().await;
     let path = format!("/api/v1/orders/{}/cancel", pay_no.order_id());
     world.channel.queries(Err(unknown(gateway::Operation::Query)));
-    let closing = api.post(&path).by_alice().with("if-match", "\"2\"").with("idempotency-key", "k").answer().await;
+    let closing = api.post(&path).by_alice().with("if-match", "\"1\", \"2\"").with("idempotency-key", "k").answer().await;
     let expected = json!({ "order_id": pay_no.order_id(), "status": "closing" });
     assert_eq!((closing.status.as_u16(), closing.json()), (202, expected));
     assert_eq!(closing.header("paystream-position"), Some(world.head().await.to_string().as_str()));
@@ -169,7 +169,7 @@ async fn a_cancel_that_is_stale_wrong_or_too_late_is_refused() {
     let api = Api::new(&world);
     let pay_no = world.pending().await;
     let path = format!("/api/v1/orders/{}/cancel", pay_no.order_id());
-    for tag in ["\"0\"", "2", "W/\"2\"", "\"x\""] {
+    for tag in ["\"0\"", "2", "W/\"2\"", "\"x\"", "\"0\", \"1\"", ","] {
         assert_eq!(api.post(&path).by_alice().with("if-match", tag).answer().await.problem(), (412, "precondition_failed".to_owned()));
     }
     for reason in ["", " ", &"x".repeat(501), "a\nb"] {
