@@ -28,7 +28,15 @@ pub enum DatabaseError {
         #[source]
         source: Failure,
     },
-    /// A newer program has migrated this database. Run that program, or a newer one.
+    /// Steps are missing, and this role may not take them. Run `paystream migrate` with the role that owns the tables.
+    #[error("the database has schema {found}, this program needs {needed}: run paystream migrate with the role that owns the tables")]
+    SchemaTooOld {
+        /// The highest migration applied; 0 for none.
+        found: i64,
+        /// The highest one this program knows.
+        needed: i64,
+    },
+    /// A newer program has migrated this database, and in a way that this one cannot work with. Run that program.
     #[error("the database has schema {found}, this program knows up to {known}")]
     SchemaTooNew {
         /// The highest migration applied.

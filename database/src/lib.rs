@@ -9,6 +9,7 @@ mod keyed_select;
 mod migration;
 mod pool;
 mod postgres;
+mod privileges;
 mod row;
 mod sqlite;
 #[cfg(feature = "testing")]
@@ -22,8 +23,9 @@ mod value;
 pub use area::Area;
 pub use error::{ConstraintKind, DatabaseError, Failure};
 pub use keyed_select::KeyedSelect;
-pub use migration::Migration;
+pub use migration::{Migration, Schema};
 pub use pool::{Backend, Database, PoolOptions};
+pub use privileges::Replication;
 pub use row::Row;
 pub use time::Time;
 pub use transaction::Transaction;

@@ -10,6 +10,7 @@ mod appending;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod limits;
+pub mod lineage;
 mod memory;
 mod open;
 mod port;

@@ -4,9 +4,8 @@ mod wake;
 mod write;
 
 use async_trait::async_trait;
-use database::{Area, Database, DatabaseError, DatabaseUrl, PoolOptions};
+use database::{Area, Database, DatabaseError, DatabaseUrl, PoolOptions, Schema};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::open::{LOG_MIGRATIONS, OpenError};
 use crate::port::{
@@ -24,29 +23,28 @@ pub struct PostgresEventStore {
     tables: LogTables,
     writer: Writer,
     wake: Wake,
-    lineage: Uuid,
+    schema: Schema,
 }
 
 impl PostgresEventStore {
-    /// Opens the log at `url` and brings its tables forward. Must be called in a Tokio runtime.
+    /// Opens the log at `url` and brings its tables forward, where its role may. Must be called in a Tokio runtime.
     ///
     /// Errors: [`OpenError::Database`] where the server cannot be reached; later it may go and come back without harm.
     pub async fn open(url: &DatabaseUrl, clock: LogClock) -> Result<Self, OpenError> {
         let options = PoolOptions::default();
         let database = Database::open(url, Area::Log, &options).await?;
         let pool = database.postgres_pool().ok_or(OpenError::BadUrl("it is not a Postgres server"))?.clone();
-        database.migrate(LOG_MIGRATIONS).await?;
+        let schema = database.prepare_tables(LOG_MIGRATIONS).await?;
         let tables = LogTables { database };
-        let lineage = tables.lineage(clock()).await?;
         let appended = watch::Sender::new(tables.head().await?);
         let wake = Wake::start(tables.clone(), pool.clone(), appended.clone());
         let writer = Writer::start(PostgresWriter::new(&pool, options.statement_timeout, clock, appended));
-        Ok(Self { tables, writer, wake, lineage })
+        Ok(Self { tables, writer, wake, schema })
     }
 
-    /// Which log this is: made with it, and renewed after a restore.
-    pub fn lineage(&self) -> Uuid {
-        self.lineage
+    /// Where the log's tables were when it was opened.
+    pub fn schema(&self) -> Schema {
+        self.schema
     }
 
     /// Whether an append could be written now; see [`Database::ping`].

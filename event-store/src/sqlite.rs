@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use database::{Area, Database, DatabaseError, DatabaseUrl, PoolOptions};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::open::{LOG_MIGRATIONS, OpenError};
 use crate::port::{
@@ -25,7 +24,6 @@ pub struct SqliteEventStore {
     tables: LogTables,
     writer: Writer,
     appended: watch::Sender<Position>,
-    lineage: Uuid,
     lock: Mutex<Option<FileLock>>,
 }
 
@@ -40,11 +38,10 @@ impl SqliteEventStore {
         let database = Database::open(url, Area::Log, &PoolOptions::default()).await?;
         database.migrate(LOG_MIGRATIONS).await?;
         let tables = LogTables { database };
-        let lineage = tables.lineage(clock()).await?;
         let head = tables.head().await?;
         let appended = watch::Sender::new(head);
         let writer = Writer::start(SqliteWriter::new(tables.database.clone(), clock, appended.clone()));
-        Ok(Self { tables, writer, appended, lineage, lock: Mutex::new(Some(lock)) })
+        Ok(Self { tables, writer, appended, lock: Mutex::new(Some(lock)) })
     }
 
     /// Changes what another process is told that wants this log, once the address of this one is known.
@@ -53,11 +50,6 @@ impl SqliteEventStore {
             Some(lock) => lock.announce(holder),
             None => Ok(()),
         }
-    }
-
-    /// Which log this is: made with it, and renewed after a restore.
-    pub fn lineage(&self) -> Uuid {
-        self.lineage
     }
 
     /// Whether an append could be written now; see [`Database::ping`].

@@ -199,22 +199,6 @@ impl LogTables {
         }
     }
 
-    /// The log's lineage; makes it where the log is new. Two processes that open a new log at once agree on one.
-    pub(crate) async fn lineage(&self, now: DateTime<Utc>) -> Result<Uuid, DatabaseError> {
-        const NEWEST: &str = "select lineage_id from lineage order by number desc limit 1";
-        if let Some((lineage,)) = self.database.fetch_optional::<(StoredUuid,)>(NEWEST, Vec::new()).await? {
-            return Ok(lineage.0);
-        }
-        let sql = match self.database.backend() {
-            database::Backend::Sqlite => "insert into lineage (number, lineage_id, made_at) values (1, $1, $2) on conflict do nothing",
-            database::Backend::Postgres => {
-                "insert into lineage (number, lineage_id, made_at) values (1, encode($1, 'hex')::uuid, $2) on conflict do nothing"
-            }
-        };
-        self.database.execute(sql, values![stored_uuid::new(now).as_bytes().to_vec(), now]).await?;
-        Ok(self.database.fetch_one::<(StoredUuid,)>(NEWEST, Vec::new()).await?.0.0)
-    }
-
     async fn rows(&self, sql: &'static str, values: Vec<database::Value>) -> Result<Vec<RecordedEvent>, ReadError> {
         let rows: Vec<EventRow> = self.database.fetch_all(sql, values).await.map_err(unavailable)?;
         rows.into_iter().map(EventRow::into_event).collect()

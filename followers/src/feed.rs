@@ -3,14 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::coupon::CouponEvent;
-use domain::course_selection::CourseSelectionEvent;
-use domain::idempotency::IdempotencyEvent;
-use domain::operations::OperationEvent;
-use domain::order::OrderEvent;
-use domain::pay_record::PayRecordEvent;
-use domain::stock::StockEvent;
-use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureOutcome};
+use event_store::lineage::LINEAGE_STARTED;
 use event_store::{LogReader, Position, ReadError, RecordedEvent};
 
 /// Where a follower's events come from: the log, or a broker that was filled from it.
@@ -69,18 +62,7 @@ impl LogFeed {
 
 /// The types of all events that this version writes; what else is met was written by another one.
 fn known_types() -> impl Iterator<Item = &'static str> {
-    let stored = [
-        OrderEvent::STORED,
-        PayRecordEvent::STORED,
-        CourseSelectionEvent::STORED,
-        StockEvent::STORED,
-        CouponEvent::STORED,
-        IdempotencyEvent::STORED,
-        UnknownCaptureEvent::STORED,
-        UnknownCaptureOutcome::STORED,
-        OperationEvent::STORED,
-    ];
-    stored.into_iter().flatten().map(|(name, _)| *name)
+    domain::published::stored_shapes().map(|(name, _)| name).chain([LINEAGE_STARTED])
 }
 
 #[async_trait]
@@ -95,12 +77,17 @@ impl Feed for LogFeed {
     }
 
     async fn lag(&self, after: Position) -> Result<Lag, FeedError> {
-        let Some(next) = self.log.read_all(after, 1).await?.pop() else {
-            return Ok(Lag::default());
-        };
-        let head = self.log.head().await?.max(next.position);
-        Ok(Lag { events: head.as_i64().abs_diff(after.as_i64()), since: Some(next.recorded_at) })
+        lag_behind(self.log.as_ref(), after).await
     }
+}
+
+/// How much of the log lies after `after`.
+pub(crate) async fn lag_behind(log: &dyn LogReader, after: Position) -> Result<Lag, FeedError> {
+    let Some(next) = log.read_all(after, 1).await?.pop() else {
+        return Ok(Lag::default());
+    };
+    let head = log.head().await?.max(next.position);
+    Ok(Lag { events: head.as_i64().abs_diff(after.as_i64()), since: Some(next.recorded_at) })
 }
 
 impl LogFeed {

@@ -38,6 +38,9 @@ pub enum FollowerError {
     /// Another worker of the same name was faster, or a rebuild has replaced the tables. The next run goes on from there.
     #[error("another worker has moved the checkpoint")]
     Overtaken,
+    /// What lies ahead has yet to come by another way. It is no failure: the next run looks again soon.
+    #[error("what lies ahead has not come yet")]
+    Waiting,
     /// The events could not be read.
     #[error("the feed gave no page")]
     Feed(#[from] FeedError),

@@ -12,6 +12,7 @@ const LAG_SECONDS: &str = "paystream_follower_lag_seconds";
 const FAILURES: &str = "paystream_follower_errors_total";
 const APPLIED: &str = "paystream_follower_events_total";
 const UNKNOWN: &str = "paystream_follower_unknown_events_total";
+const PARKED: &str = "paystream_follower_parked_messages";
 
 /// Gives the metrics their descriptions, and this follower's their first values.
 pub(crate) fn describe(follower: &'static str) {
@@ -20,6 +21,7 @@ pub(crate) fn describe(follower: &'static str) {
     describe_counter!(FAILURES, "runs of a follower that failed");
     describe_counter!(APPLIED, "events that a follower has taken");
     describe_counter!(UNKNOWN, "events of unknown types that a follower has passed over");
+    describe_gauge!(PARKED, "messages that a consumer could not take, those that wait behind them, and skipped ones");
     counter!(FAILURES, "follower" => follower).increment(0);
     counter!(UNKNOWN, "follower" => follower).increment(0);
 }
@@ -30,6 +32,10 @@ pub(crate) fn count_applied(follower: &'static str, events: usize) {
 
 pub(crate) fn count_unknown(follower: &'static str, events: u64) {
     counter!(UNKNOWN, "follower" => follower).increment(events);
+}
+
+pub(crate) fn show_parked(follower: &'static str, messages: u64) {
+    gauge!(PARKED, "follower" => follower).set(u32::try_from(messages).unwrap_or(u32::MAX));
 }
 
 pub(crate) fn count_failure(follower: &'static str) {

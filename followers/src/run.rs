@@ -1,3 +1,5 @@
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ pub async fn run_forever(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let mut shutdown = pin!(shutdown);
-    let mut troubles = Troubles { follower: follower.name(), failures: 0, last: None };
+    let mut troubles = Troubles::new(follower.name());
     metric::describe(follower.name());
     loop {
         // What is appended from here on wakes the wait below, even if this run reads too early to see it.
@@ -74,7 +76,12 @@ async fn run_and_report(follower: &dyn Follower, clock: &dyn Clock, troubles: &m
         }
         Err(FollowerError::Overtaken) => {
             tracing::debug!(follower.name = follower.name(), "another worker has moved the checkpoint");
-            Pause::BackOff(troubles.next_wait())
+            Pause::BackOff(jittered(troubles.next_wait()))
+        }
+        Err(FollowerError::Waiting) => {
+            troubles.over();
+            show_lag(follower, clock).await;
+            Pause::BackOff(FIRST_BACK_OFF)
         }
         Err(error) => {
             metric::count_failure(follower.name());
@@ -83,6 +90,13 @@ async fn run_and_report(follower: &dyn Follower, clock: &dyn Clock, troubles: &m
             Pause::BackOff(troubles.next_wait())
         }
     }
+}
+
+/// A wait between half of `wait` and all of it, so that two who were in each other's way do not meet again.
+fn jittered(wait: Duration) -> Duration {
+    let chance = RandomState::new().build_hasher().finish();
+    let half = wait / 2;
+    half + half * u32::try_from(chance % 1024).unwrap_or_default() / 1023
 }
 
 /// Shows how far it is behind. Where that cannot be asked, the run itself has failed and said so.
@@ -106,20 +120,24 @@ async fn wait_for_events(appended: &mut watch::Receiver<Position>, at_most: Dura
 }
 
 /// The failures since the last success, so that each is logged once and the wait grows.
-struct Troubles {
+pub(crate) struct Troubles {
     follower: &'static str,
     failures: u32,
     last: Option<String>,
 }
 
 impl Troubles {
-    fn next_wait(&mut self) -> Duration {
+    pub(crate) fn new(follower: &'static str) -> Self {
+        Self { follower, failures: 0, last: None }
+    }
+
+    pub(crate) fn next_wait(&mut self) -> Duration {
         let wait = FIRST_BACK_OFF.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         wait.min(LONGEST_BACK_OFF)
     }
 
-    fn report(&mut self, error: &FollowerError) {
+    pub(crate) fn report(&mut self, error: &FollowerError) {
         let text = Chain(error).to_string();
         if self.last.as_ref() != Some(&text) {
             tracing::error!(follower.name = self.follower, error = text, "a follower stands still and tries again");
@@ -127,7 +145,7 @@ impl Troubles {
         }
     }
 
-    fn over(&mut self) {
+    pub(crate) fn over(&mut self) {
         self.failures = 0;
         if self.last.take().is_some() {
             tracing::info!(follower.name = self.follower, "a follower goes on");

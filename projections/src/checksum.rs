@@ -7,13 +7,14 @@ use sha2::{Digest, Sha256};
 
 use crate::coupons::TABLE as COUPONS;
 use crate::course_selections::{SelectionColumns, TABLE as SELECTIONS, TABLE_OF_COURSES};
+use crate::entitlements::TABLE as ENTITLEMENTS;
 use crate::orders::TABLE as ORDERS;
 use crate::pay_records::{REFUNDS, TABLE as PAY_RECORDS};
 use crate::points::TABLE as POINTS;
 use crate::stock::TABLE as STOCK;
 use crate::surplus_payments::TABLE as SURPLUS_PAYMENTS;
 use crate::table::{Table, TableRow};
-use crate::{CouponRow, CourseTableRow, OrderRow, PayRecordRow, PointEntryRow, RefundRow, StockRow, SurplusRow, View};
+use crate::{CouponRow, CourseTableRow, EntitlementRow, OrderRow, PayRecordRow, PointEntryRow, RefundRow, StockRow, SurplusRow, View};
 
 /// How many rows are read at a time.
 const SCAN_ROWS: i64 = 1000;
@@ -58,6 +59,7 @@ pub async fn checksum(view: View, views: &Database) -> Result<Checksum, Checksum
             View::Points => scan::<PointEntryRow>(&POINTS.live, views).await?,
             View::Stock => scan::<StockRow>(&STOCK.live, views).await?,
             View::Coupons => scan::<CouponRow>(&COUPONS.live, views).await?,
+            View::Entitlements => scan::<EntitlementRow>(&ENTITLEMENTS.live, views).await?,
         };
         if Checkpoint::load(views, view.follower()).await? == before {
             return Ok(Checksum { position: before.position, rows, sha256 });

@@ -11,9 +11,10 @@ use domain::order::{OrderEvent, OrderStreamEvent, OrderType, RefundSucceeded};
 use domain::pay_record::{PayRecordEvent, PaymentConfirmed};
 use domain::stored::StoredFormError;
 use event_store::RecordedEvent;
+use followers::SubjectFilter;
 
 use crate::projector::revision;
-use crate::{Projector, Unready};
+use crate::{ConsumerProjector, Projector, Unready};
 
 mod table;
 #[cfg(test)]
@@ -77,6 +78,16 @@ pub enum SelectionFact {
 #[derive(Debug)]
 pub enum CourseSelections {}
 
+impl ConsumerProjector for CourseSelections {
+    const REBUILD_NAME: &'static str = "course_selections:rebuild";
+
+    fn subjects() -> Vec<SubjectFilter> {
+        let of_courses = |event_type| SubjectFilter { aggregate: "pay_record", event_type, order_type: Some("course") };
+        let selected = SubjectFilter { aggregate: "course_selection", event_type: "CourseSelected", order_type: None };
+        vec![selected, of_courses("PaymentConfirmed"), of_courses("RefundSucceeded")]
+    }
+}
+
 impl Projector for CourseSelections {
     type Row = SelectionRow;
     type Event = SelectionFact;
@@ -111,13 +122,16 @@ impl Projector for CourseSelections {
         }
     }
 
+    /// A payment waits for its selection, and a refund for its payment: a broker may bring them the other way round.
     fn ready(row: Option<&SelectionRow>, event: &SelectionFact) -> Result<(), Unready> {
-        let out_business_id = match (row, event) {
-            (None, SelectionFact::Paid(event)) => &event.out_business_id,
-            (None, SelectionFact::Refunded(event)) => &event.out_business_id,
-            _ => return Ok(()),
-        };
-        Err(Unready { what: "course selection", key: out_business_id.clone() })
+        match (row, event) {
+            (None, SelectionFact::Paid(event)) => Err(Unready { what: "course selection", key: event.out_business_id.clone() }),
+            (None, SelectionFact::Refunded(event)) => Err(Unready { what: "course selection", key: event.out_business_id.clone() }),
+            (Some(row), SelectionFact::Refunded(event)) if row.opened.is_none() => {
+                Err(Unready { what: "the payment of order", key: event.order_id.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn evolve(row: Option<SelectionRow>, event: &SelectionFact, recorded: &RecordedEvent) -> Option<SelectionRow> {

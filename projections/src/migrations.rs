@@ -26,6 +26,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/views/sqlite/0006_discount.sql"),
         postgres: include_str!("../../migrations/views/postgres/0006_discount.sql"),
     },
+    Migration {
+        version: 7,
+        name: "consumers",
+        sqlite: include_str!("../../migrations/views/sqlite/0007_consumers.sql"),
+        postgres: include_str!("../../migrations/views/postgres/0007_consumers.sql"),
+    },
 ];
 
 #[cfg(test)]

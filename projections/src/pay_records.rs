@@ -205,8 +205,8 @@ impl PayRecordRow {
         let status = match event {
             PayRecordEvent::PayRecordIssued(_) => return,
             PayRecordEvent::PayRecordPrepared(event) => {
-                self.code_url = Some(event.code_url.clone());
-                self.code_expires_at = Some(event.code_expires_at.into());
+                self.code_url = event.prepared.code_url().map(str::to_owned);
+                self.code_expires_at = Some(event.expires_at.into());
                 PayRecordStatus::Pending
             }
             PayRecordEvent::PayRecordOpened(_) => PayRecordStatus::Pending,

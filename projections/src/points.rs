@@ -8,8 +8,9 @@ use domain::order::{OrderEvent, OrderStreamEvent, RefundSucceeded};
 use domain::pay_record::{PayRecordEvent, PaymentConfirmed};
 use domain::stored::StoredFormError;
 use event_store::RecordedEvent;
+use followers::SubjectFilter;
 
-use crate::{Projector, Unready};
+use crate::{ConsumerProjector, Projector, Unready};
 
 mod table;
 #[cfg(test)]
@@ -57,6 +58,16 @@ pub enum PointFact {
 #[derive(Debug)]
 pub enum Points {}
 
+impl ConsumerProjector for Points {
+    const REBUILD_NAME: &'static str = "points:rebuild";
+
+    fn subjects() -> Vec<SubjectFilter> {
+        ["PaymentConfirmed", "RefundSucceeded"]
+            .map(|event_type| SubjectFilter { aggregate: "pay_record", event_type, order_type: None })
+            .to_vec()
+    }
+}
+
 impl Projector for Points {
     type Row = PointsOfOrder;
     type Event = PointFact;
@@ -83,7 +94,7 @@ impl Projector for Points {
         }
     }
 
-    /// A refund never overtakes its payment: both come by one feed, in the order of the log.
+    /// A refund never overtakes its payment: it waits for it.
     fn ready(row: Option<&PointsOfOrder>, event: &PointFact) -> Result<(), Unready> {
         match (row, event) {
             (None, PointFact::Refunded(event)) => Err(Unready { what: "the payment of order", key: event.order_id.to_string() }),

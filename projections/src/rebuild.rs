@@ -1,13 +1,16 @@
 use std::sync::Arc;
 
-use chassis::clock::Clock;
+use chassis::clock::{Clock, ManualClock};
 use chrono::{DateTime, Utc};
 use database::{Backend, Database, DatabaseError, Transaction, values};
 use event_store::{LogReader, Position};
-use followers::{Effect, EffectError, FeedFollower, Follower, FollowerError, LogFeed};
+use followers::{Consumer, EffectError, FeedFollower, Follower, FollowerError, LogFeed, LogMessageFeed};
 
 use crate::store::SqlView;
-use crate::{Coupons, CourseSelections, Orders, PayRecords, Points, Projection, SqlViewStore, Stocks, SurplusPayments, View};
+use crate::{
+    ConsumerProjector, Consumption, Coupons, CourseSelections, Entitlements, Orders, PayRecords, Points, Projection, SqlViewStore, Stocks,
+    SurplusPayments, View, ViewStore,
+};
 
 /// How many events a page of a rebuild spans: nobody waits for the single page, so its commit is shared by more.
 pub const REBUILD_PAGE_EVENTS: usize = 2000;
@@ -79,25 +82,43 @@ pub async fn rebuild(view: View, views: &Database, log: &Arc<dyn LogReader>, clo
         View::Orders => rebuild_of::<Orders>(views, log, clock).await,
         View::PayRecords | View::Refunds => rebuild_of::<PayRecords>(views, log, clock).await,
         View::SurplusPayments => rebuild_of::<SurplusPayments>(views, log, clock).await,
-        View::CourseSelections | View::CourseTable => rebuild_of::<CourseSelections>(views, log, clock).await,
-        View::Points => rebuild_of::<Points>(views, log, clock).await,
+        View::CourseSelections | View::CourseTable => rebuild_consumer::<CourseSelections>(views, log, clock).await,
+        View::Points => rebuild_consumer::<Points>(views, log, clock).await,
+        View::Entitlements => rebuild_consumer::<Entitlements>(views, log, clock).await,
         View::Stock => rebuild_of::<Stocks>(views, log, clock).await,
         View::Coupons => rebuild_of::<Coupons>(views, log, clock).await,
     }
 }
 
 async fn rebuild_of<V: SqlView>(views: &Database, log: &Arc<dyn LogReader>, clock: &dyn Clock) -> Result<Rebuilt, RebuildError> {
+    let feed = Arc::new(LogFeed::new(Arc::clone(log), V::wanted()));
+    let effect = Arc::new(Projection::<V, _>::new(SqlViewStore::<V>::rebuilding(views.clone())));
+    let follower = FeedFollower::new(feed, effect).with_page_events(REBUILD_PAGE_EVENTS);
+    rebuild_by::<V>(&follower, views, clock).await
+}
+
+/// The same for a view that a consumer keeps: what cannot be taken is parked anew, and takes the place of what was parked.
+async fn rebuild_consumer<V>(views: &Database, log: &Arc<dyn LogReader>, clock: &dyn Clock) -> Result<Rebuilt, RebuildError>
+where
+    V: SqlView + ConsumerProjector,
+{
+    let feed = Arc::new(LogMessageFeed::new(Arc::new(LogFeed::new(Arc::clone(log), V::wanted()))));
+    let effect = Arc::new(Consumption::<V, _>::rebuilding(SqlViewStore::<V>::rebuilding(views.clone())));
+    // What is parked is tried again by the running consumer, once it has it.
+    let clock_of_parking = Arc::new(ManualClock::new(clock.now()));
+    let follower = Consumer::new(feed, effect, clock_of_parking).with_batch_messages(REBUILD_PAGE_EVENTS);
+    rebuild_by::<V>(&follower, views, clock).await
+}
+
+async fn rebuild_by<V: SqlView>(follower: &dyn Follower, views: &Database, clock: &dyn Clock) -> Result<Rebuilt, RebuildError> {
     let started_at = clock.now();
     let generation = begin::<V>(views).await?;
-    let effect = Arc::new(Projection::<V, _>::new(SqlViewStore::<V>::rebuilding(views.clone())));
-    if effect.checkpoint().await?.generation != generation {
+    if SqlViewStore::<V>::rebuilding(views.clone()).checkpoint().await.map_err(EffectError::from)?.generation != generation {
         return Err(RebuildError::Overtaken);
     }
-    let feed = Arc::new(LogFeed::new(Arc::clone(log), V::wanted()));
-    let follower = FeedFollower::new(feed, effect).with_page_events(REBUILD_PAGE_EVENTS);
     let mut events = 0;
     for _ in 0..SWAP_TRIES {
-        let position = catch_up(&follower, &mut events).await?;
+        let position = catch_up(follower, &mut events).await?;
         if let Some(rows) = exchange::<V>(views, generation, position).await? {
             return Ok(Rebuilt { events, rows, position, started_at, finished_at: clock.now() });
         }
@@ -105,7 +126,7 @@ async fn rebuild_of<V: SqlView>(views: &Database, log: &Arc<dyn LogReader>, cloc
     Err(RebuildError::CannotCatchUp)
 }
 
-async fn catch_up(follower: &FeedFollower, events: &mut u64) -> Result<Position, RebuildError> {
+async fn catch_up(follower: &dyn Follower, events: &mut u64) -> Result<Position, RebuildError> {
     loop {
         let progress = follower.run_once().await?;
         *events += u64::try_from(progress.applied).unwrap_or(u64::MAX);
@@ -124,6 +145,7 @@ async fn begin<V: SqlView>(views: &Database) -> Result<i64, RebuildError> {
         returning generation";
     let (generation,): (i64,) = transaction.fetch_one(sql, values![V::REBUILD_NAME]).await?;
     empty::<V>(&mut transaction).await?;
+    transaction.execute("delete from parked_message where consumer = $1", values![V::REBUILD_NAME]).await?;
     transaction.commit().await?;
     Ok(generation)
 }
@@ -156,12 +178,20 @@ async fn exchange<V: SqlView>(
         transaction.rollback().await?;
         return Ok(None);
     }
+    // A consumer of a broker may be further than the broker's slowest part tells.
+    let sql = "select count(*) from consumer_mark where consumer = $1 and position > $2";
+    let (ahead,): (i64,) = transaction.fetch_one(sql, values![V::NAME, position.as_i64()]).await?;
+    if ahead > 0 {
+        transaction.rollback().await?;
+        return Ok(None);
+    }
     let sql = "update follower_checkpoint set generation = generation + 1, position = 0
         where name = $1 and generation = $2 and position = $3";
     if transaction.execute(sql, values![V::REBUILD_NAME, generation, position.as_i64()]).await? == 0 {
         transaction.rollback().await?;
         return Err(RebuildError::Overtaken);
     }
+    exchange_parked::<V>(&mut transaction).await?;
     for pair in V::tables() {
         let (count,): (i64,) = transaction.fetch_one(pair.rebuild.count, Vec::new()).await?;
         rows.push((pair.name, u64::try_from(count).unwrap_or(0)));
@@ -172,6 +202,17 @@ async fn exchange<V: SqlView>(
     empty::<V>(&mut transaction).await?;
     transaction.commit().await?;
     Ok(Some(rows))
+}
+
+/// What could not be taken into the new tables takes the place of what could not be taken into the old ones. What operators
+/// have skipped stays.
+async fn exchange_parked<V: SqlView>(transaction: &mut Transaction) -> Result<(), DatabaseError> {
+    let sql = "delete from parked_message where consumer = $1 and state <> 'skipped'";
+    transaction.execute(sql, values![V::NAME]).await?;
+    let sql = "update parked_message set consumer = $1, parked_id = replace(parked_id, $2, $1), queue = replace(queue, $2, $1) \
+         where consumer = $2";
+    transaction.execute(sql, values![V::NAME, V::REBUILD_NAME]).await?;
+    Ok(())
 }
 
 #[cfg(test)]

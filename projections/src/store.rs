@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use database::DatabaseError;
 use event_store::Position;
-use followers::{AdvanceError, Checkpoint};
+use followers::{AdvanceError, Asked, BookChange, Checkpoint, Standing};
 
 mod memory;
 mod sql;
@@ -23,6 +23,16 @@ pub trait ViewStore<R>: Send + Sync {
 
     /// Writes the rows under their keys and moves the checkpoint from `from` to `to`, all or nothing.
     async fn commit(&self, rows: Vec<(String, R)>, from: Checkpoint, to: Position) -> Result<Checkpoint, StoreError>;
+}
+
+/// A view's store that keeps a consumer's marks and parked messages beside the rows.
+#[async_trait]
+pub trait ConsumerStore<R>: ViewStore<R> {
+    /// Where the consumer stands.
+    async fn standing(&self, asked: &Asked) -> Result<Standing, StoreError>;
+
+    /// Writes the rows under their keys, and `change`, all or nothing.
+    async fn commit_with(&self, rows: Vec<(String, R)>, change: &BookChange) -> Result<Checkpoint, StoreError>;
 }
 
 /// Why a view's store did not do it; nothing was written, but for a connection lost at the commit.

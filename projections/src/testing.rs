@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use chassis::clock::{Clock, ManualClock};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::course_selection::{Charge, CourseSelected, CourseSelectionEvent};
 use domain::order::{
@@ -11,8 +12,8 @@ use domain::order::{
 };
 use domain::pay_record::{
     CaptureSource, ClosedProof, ClosingCause, LatePaymentReceived, OrderItem, PayRecordClosed, PayRecordClosing, PayRecordEvent,
-    PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared, PaymentConfirmed, PaymentRequest, SurplusPaymentReceived,
-    SurplusReason,
+    PayRecordFailed, PayRecordIssued, PayRecordOpened, PayRecordPrepared, PaymentConfirmed, PaymentRequest, Prepared,
+    SurplusPaymentReceived, SurplusReason,
 };
 use domain::{BuyerId, Channel, Currency, MinorUnits, OrderId, PayNo, ProductId, SelectionId, SkuId};
 use event_store::{EventStore, ExpectedRevision, LogReader, MemoryEventStore, Metadata, NewEvent, Position, RecordedEvent, StreamId};
@@ -25,6 +26,11 @@ mod refunds;
 
 pub(crate) use held::*;
 pub(crate) use refunds::*;
+
+/// A clock that stands still.
+pub(crate) fn still() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::new(at(5000)))
+}
 
 /// A time that all tests count from.
 pub(crate) fn at(second: i64) -> DateTime<Utc> {
@@ -112,6 +118,7 @@ pub(crate) fn issued(order: OrderId, attempt: u8) -> PayRecordEvent {
         product_code: "FACE_TO_FACE_PAYMENT".to_owned(),
         time_expire: at(1800),
         notify_url: "https://pay.example/notify/alipay".to_owned(),
+        payer: None,
     };
     PayRecordIssued {
         pay_no: pay_no(order, attempt),
@@ -120,6 +127,7 @@ pub(crate) fn issued(order: OrderId, attempt: u8) -> PayRecordEvent {
         amount: fen(9900),
         currency: Currency::Cny,
         request: Some(request),
+        by_scan: false,
         issued_at: at(20),
     }
     .into()
@@ -127,7 +135,7 @@ pub(crate) fn issued(order: OrderId, attempt: u8) -> PayRecordEvent {
 
 pub(crate) fn prepared(order: OrderId, attempt: u8) -> PayRecordEvent {
     let code_url = format!("https://qr.example/{attempt}");
-    PayRecordPrepared { pay_no: pay_no(order, attempt), code_url, code_expires_at: at(7200) }.into()
+    PayRecordPrepared { pay_no: pay_no(order, attempt), prepared: Prepared::Code { code_url }, expires_at: at(7200) }.into()
 }
 
 pub(crate) fn confirmed(order: OrderId, attempt: u8, order_type: &str, business: &str) -> PaymentConfirmed {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Coupons, CourseSelections, Orders, PayRecords, Points, Projector, Stocks, SurplusPayments};
+use crate::{Coupons, CourseSelections, Entitlements, Orders, PayRecords, Points, Projector, Stocks, SurplusPayments};
 
 /// A view by the name that the command line has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +24,21 @@ pub enum View {
     Stock,
     /// Coupons.
     Coupons,
+    /// What paid study material and tutoring entitle to.
+    Entitlements,
 }
 
 /// There is no view of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no view {0}; there are orders, pay_records, refunds, surplus_payments, course_selections, course_table, points, stock and coupons"
+    "there is no view {0}; there are orders, pay_records, refunds, surplus_payments, course_selections, course_table, points, stock, coupons and \
+     entitlements"
 )]
 pub struct UnknownView(String);
 
 impl View {
     /// Every view.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Orders,
         Self::PayRecords,
         Self::Refunds,
@@ -45,6 +48,7 @@ impl View {
         Self::Points,
         Self::Stock,
         Self::Coupons,
+        Self::Entitlements,
     ];
 
     /// Its name, for instance `pay_records`.
@@ -59,6 +63,7 @@ impl View {
             Self::Points => "points",
             Self::Stock => "stock",
             Self::Coupons => "coupons",
+            Self::Entitlements => "entitlements",
         }
     }
 
@@ -72,6 +77,7 @@ impl View {
             Self::Points => Points::NAME,
             Self::Stock => Stocks::NAME,
             Self::Coupons => Coupons::NAME,
+            Self::Entitlements => Entitlements::NAME,
         }
     }
 }

@@ -1,5 +1,5 @@
 use database::testing::TestDatabase;
-use database::{Area, DatabaseError, Migration};
+use database::{Area, DatabaseError, Migration, Schema};
 
 const FIRST: Migration =
     Migration { version: 1, name: "first", sqlite: "create table one (a text)", postgres: "create table one (a text)" };
@@ -28,11 +28,43 @@ async fn tables_are_brought_forward_once(place: TestDatabase) {
     assert_eq!(steps, [(1, "first".to_owned()), (2, "second".to_owned())]);
 }
 
-async fn an_older_program_is_refused(place: TestDatabase) {
+async fn an_older_program_goes_on_beside_what_was_added(place: TestDatabase) {
+    let database = place.open(Area::State).await.unwrap();
+    assert_eq!(database.migrate(&[FIRST, SECOND]).await.unwrap(), Schema::Current);
+    for found in [database.migrate(&[FIRST]).await, database.check_schema(&[FIRST]).await] {
+        assert_eq!(found.unwrap(), Schema::Newer { found: 2, known: 1 });
+    }
+    assert!(matches!(database.migrate(&[ALTERED]).await, Err(DatabaseError::MigrationChanged { version: 1 })));
+}
+
+async fn an_older_program_is_refused_where_a_step_says_so(place: TestDatabase) {
+    const BREAKING: &str = "drop table one; update schema_migration set oldest_program = 2";
     let database = place.open(Area::State).await.unwrap();
     database.migrate(&[FIRST, SECOND]).await.unwrap();
-    assert!(matches!(database.migrate(&[FIRST]).await, Err(DatabaseError::SchemaTooNew { found: 2, known: 1 })));
-    assert!(matches!(database.migrate(&[]).await, Err(DatabaseError::SchemaTooNew { found: 2, known: 0 })));
+    let third = Migration { version: 3, name: "without one", sqlite: BREAKING, postgres: BREAKING };
+    assert_eq!(database.migrate(&[FIRST, SECOND, third]).await.unwrap(), Schema::Current);
+    assert!(matches!(database.migrate(&[FIRST]).await, Err(DatabaseError::SchemaTooNew { found: 3, known: 1 })));
+    assert!(matches!(database.check_schema(&[FIRST]).await, Err(DatabaseError::SchemaTooNew { found: 3, known: 1 })));
+    assert_eq!(database.migrate(&[FIRST, SECOND]).await.unwrap(), Schema::Newer { found: 3, known: 2 });
+}
+
+async fn a_check_names_missing_steps_and_takes_none(place: TestDatabase) {
+    let database = place.open(Area::State).await.unwrap();
+    assert!(matches!(database.check_schema(&[FIRST]).await, Err(DatabaseError::SchemaTooOld { found: 0, needed: 1 })));
+    database.migrate(&[FIRST]).await.unwrap();
+    assert_eq!(database.check_schema(&[FIRST]).await.unwrap(), Schema::Current);
+    assert!(matches!(database.check_schema(&[FIRST, SECOND]).await, Err(DatabaseError::SchemaTooOld { found: 1, needed: 2 })));
+    assert!(database.execute("insert into two (a) values ('x')", vec![]).await.is_err());
+}
+
+/// The table of steps as the first programs made it.
+async fn a_table_of_steps_without_the_later_column_is_read_and_brought_forward(place: TestDatabase) {
+    let database = place.open(Area::State).await.unwrap();
+    database.migrate(&[FIRST]).await.unwrap();
+    database.execute("alter table schema_migration drop column oldest_program", vec![]).await.unwrap();
+    assert_eq!(database.check_schema(&[FIRST]).await.unwrap(), Schema::Current);
+    assert_eq!(database.migrate(&[FIRST, SECOND]).await.unwrap(), Schema::Current);
+    assert_eq!(database.check_schema(&[FIRST]).await.unwrap(), Schema::Newer { found: 2, known: 1 });
 }
 
 async fn an_altered_or_inserted_step_is_refused(place: TestDatabase) {
@@ -71,7 +103,10 @@ macro_rules! on_both {
 
 on_both!(
     tables_are_brought_forward_once,
-    an_older_program_is_refused,
+    an_older_program_goes_on_beside_what_was_added,
+    an_older_program_is_refused_where_a_step_says_so,
+    a_check_names_missing_steps_and_takes_none,
+    a_table_of_steps_without_the_later_column_is_read_and_brought_forward,
     an_altered_or_inserted_step_is_refused,
     a_broken_step_leaves_nothing,
     two_processes_may_migrate_at_once,

@@ -1,10 +1,9 @@
-use chrono::{DateTime, Utc};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgHasArrayType, PgTypeInfo, PgValueFormat};
 use sqlx::{Database, Decode, Encode, Postgres, Sqlite, Type};
-use uuid::{NoContext, Timestamp, Uuid};
+use uuid::Uuid;
 
 const UUID: Oid = Oid(2950);
 const UUID_ARRAY: Oid = Oid(2951);
@@ -12,11 +11,6 @@ const UUID_ARRAY: Oid = Oid(2951);
 /// A UUID as a column: `uuid` on Postgres, 16 bytes on SQLite.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoredUuid(pub(crate) Uuid);
-
-/// A new time-ordered UUID.
-pub(crate) fn new(now: DateTime<Utc>) -> Uuid {
-    Uuid::new_v7(Timestamp::from_unix(NoContext, u64::try_from(now.timestamp()).unwrap_or_default(), now.timestamp_subsec_nanos()))
-}
 
 impl Type<Sqlite> for StoredUuid {
     fn type_info() -> <Sqlite as Database>::TypeInfo {

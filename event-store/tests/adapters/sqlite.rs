@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use database::testing::TestDatabase;
 use database::{Area, DatabaseError, values};
 use event_store::contract::{self, Place};
-use event_store::{AppendError, EventStore, ExpectedRevision, LogReader, OpenError, Position, ReadError, SqliteEventStore};
+use event_store::{AppendError, EventStore, ExpectedRevision, LogReader, OpenError, Position, ReadError, SqliteEventStore, lineage};
+use uuid::Uuid;
 
 use crate::{at, clock, events, stream};
 
@@ -51,13 +52,16 @@ async fn one_process_holds_the_file_and_says_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_log_keeps_its_lineage_and_another_has_another() {
-    let (place, other) = (TestDatabase::sqlite(), TestDatabase::sqlite());
+async fn a_log_keeps_its_lineage_until_it_is_renewed() {
+    let place = TestDatabase::sqlite();
     let store = open(&place).await;
-    let lineage = store.lineage();
+    let [first, second, third] = [1, 2, 3].map(Uuid::from_u128);
+    assert_eq!(lineage::ensure(&store, first).await.unwrap(), first);
     store.shutdown().await;
-    assert_eq!(open(&place).await.lineage(), lineage);
-    assert_ne!(open(&other).await.lineage(), lineage);
+    let store = open(&place).await;
+    assert_eq!(lineage::ensure(&store, second).await.unwrap(), first);
+    assert_eq!(lineage::renew(&store, third).await.unwrap(), Some(first));
+    assert_eq!(lineage::current(&store).await.unwrap(), Some(third));
 }
 
 #[tokio::test]
@@ -65,13 +69,7 @@ async fn the_file_refuses_changes_of_what_has_happened() {
     let place = TestDatabase::sqlite();
     let store = open(&place).await;
     store.append(&stream("note-1"), ExpectedRevision::NoStream, events(2)).await.unwrap();
-    for sql in [
-        "update event set data = '{}' where position = 1",
-        "delete from event where position = 2",
-        "delete from event",
-        "update lineage set made_at = 0",
-        "delete from lineage",
-    ] {
+    for sql in ["update event set data = '{}' where position = 1", "delete from event where position = 2", "delete from event"] {
         let refused = store.database().execute(sql, vec![]).await;
         assert!(matches!(refused, Err(DatabaseError::Constraint { .. })), "{sql}: {refused:?}");
     }

@@ -6,9 +6,9 @@ use domain::{BuyerId, Currency, MinorUnits, ProductId, SelectionId};
 use event_store::Position;
 
 use super::{CourseSelections, CourseTableRow, Opened, SelectionRow};
-use crate::StoreError;
 use crate::store::{Side, SqlView};
 use crate::table::{TablePair, TableRow, table_pair};
+use crate::{ConsumerProjector, StoreError};
 
 pub(crate) static TABLE: TablePair = table_pair!("course_selection_view", key "selection_id", by "selection_id", [
     "buyer_id", "course_id", "title", "charge", "price_amount", "currency", "price_version", "starts_at", "valid_days", "status",
@@ -167,7 +167,7 @@ impl TableRow for CourseTableRow {
 
 #[async_trait]
 impl SqlView for CourseSelections {
-    const REBUILD_NAME: &'static str = "course_selections:rebuild";
+    const REBUILD_NAME: &'static str = <Self as ConsumerProjector>::REBUILD_NAME;
 
     fn tables() -> &'static [&'static TablePair] {
         static TABLES: [&TablePair; 2] = [&TABLE, &TABLE_OF_COURSES];

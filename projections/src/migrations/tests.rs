@@ -65,7 +65,7 @@ async fn refunds_that_were_requested_before_they_had_a_table_come_into_it() {
         story.everything().await;
         let views = earlier(&place, &story).await;
         views.migrate(MIGRATIONS).await.unwrap();
-        for follower in all(&views, &story.reader()) {
+        for follower in all(&views, &story.reader(), &still()) {
             if follower.name() == "pay_records" {
                 while !follower.run_once().await.unwrap().caught_up {}
             }
@@ -84,7 +84,7 @@ async fn tables_that_a_rebuild_has_exchanged_are_brought_forward_too() {
             exchange(&views, table).await;
         }
         views.migrate(MIGRATIONS).await.unwrap();
-        for follower in all(&views, &story.reader()) {
+        for follower in all(&views, &story.reader(), &still()) {
             while !follower.run_once().await.unwrap().caught_up {}
         }
         let clock = chassis::clock::ManualClock::new(at(0));

@@ -5,9 +5,9 @@ use database::{Database, DatabaseError, Transaction, Value, values};
 use event_store::Position;
 
 use super::{PointEntryRow, Points, PointsOfOrder};
-use crate::StoreError;
 use crate::store::{Side, SqlView};
 use crate::table::{TablePair, TableRow, table_pair};
+use crate::{ConsumerProjector, StoreError};
 
 pub(crate) static TABLE: TablePair = table_pair!("point_entry_view", key "entry_id", by "order_id", [
     "order_id", "buyer_id", "cause", "points", "entered_at", "position",
@@ -26,7 +26,7 @@ impl TableRow for PointEntryRow {
 
 #[async_trait]
 impl SqlView for Points {
-    const REBUILD_NAME: &'static str = "points:rebuild";
+    const REBUILD_NAME: &'static str = <Self as ConsumerProjector>::REBUILD_NAME;
 
     fn tables() -> &'static [&'static TablePair] {
         static TABLES: [&TablePair; 1] = [&TABLE];

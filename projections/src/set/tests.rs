@@ -32,7 +32,7 @@ async fn checksums(views: &Database) -> Vec<Checksum> {
 async fn fresh(story: &Story) -> Vec<Checksum> {
     let place = TestDatabase::sqlite();
     let views = migrated(&place).await;
-    run_until_caught_up(&all(&views, &story.reader())).await;
+    run_until_caught_up(&all(&views, &story.reader(), &still())).await;
     checksums(&views).await
 }
 
@@ -43,9 +43,9 @@ async fn both_databases_hold_the_same_rows() {
     let in_sqlite = fresh(&story).await;
     let place = TestDatabase::postgres().await;
     let views = migrated(&place).await;
-    run_until_caught_up(&all(&views, &story.reader())).await;
+    run_until_caught_up(&all(&views, &story.reader(), &still())).await;
     assert_eq!(checksums(&views).await, in_sqlite);
-    assert_eq!(in_sqlite.iter().map(|sum| sum.rows).collect::<Vec<_>>(), [3, 4, 3, 5, 3, 1, 3, 2, 2]);
+    assert_eq!(in_sqlite.iter().map(|sum| sum.rows).collect::<Vec<_>>(), [3, 4, 3, 5, 3, 1, 3, 2, 2, 0]);
     let head = story.log.head().await.unwrap();
     assert!(in_sqlite.iter().all(|sum| sum.position == head), "what is of other kinds moves the checkpoint too");
 }
@@ -55,10 +55,10 @@ async fn memory_holds_what_the_tables_hold() {
     let story = Story::new();
     story.everything().await;
     let memory = MemoryViews::default();
-    run_until_caught_up(&memory.followers(&story.reader())).await;
+    run_until_caught_up(&memory.followers(&story.reader(), &still())).await;
     let place = TestDatabase::sqlite();
     let views = migrated(&place).await;
-    run_until_caught_up(&all(&views, &story.reader())).await;
+    run_until_caught_up(&all(&views, &story.reader(), &still())).await;
     let keys: Vec<String> = [2, 4, 5].map(|number| order_id(number).to_string()).to_vec();
     let rows = |loaded: Vec<(String, OrderRow)>| loaded.into_iter().map(|(_, row)| row).collect::<Vec<_>>();
     assert_eq!(rows(SqlViewStore::<Orders>::new(views.clone()).load(&keys).await.unwrap()), memory.orders.rows());
@@ -90,6 +90,14 @@ async fn in_pages_of<P: crate::store::SqlView>(views: &Database, story: &Story, 
     run_until_caught_up(&[follower]).await;
 }
 
+/// The same with batches of messages.
+async fn in_batches_of<P: crate::store::SqlView + ConsumerProjector>(views: &Database, story: &Story, messages: usize) {
+    let feed = LogMessageFeed::new(Arc::new(LogFeed::new(story.reader(), P::wanted())));
+    let consumption = Consumption::<P, _>::new(SqlViewStore::<P>::new(views.clone()));
+    let consumer = Consumer::new(Arc::new(feed), Arc::new(consumption), still()).with_batch_messages(messages);
+    run_until_caught_up(&[Arc::new(consumer)]).await;
+}
+
 #[tokio::test]
 async fn pages_of_any_size_give_the_same_rows() {
     let story = Story::new();
@@ -100,11 +108,12 @@ async fn pages_of_any_size_give_the_same_rows() {
         let views = migrated(&place).await;
         in_pages_of::<Orders>(&views, &story, page_events).await;
         in_pages_of::<PayRecords>(&views, &story, page_events).await;
-        in_pages_of::<CourseSelections>(&views, &story, page_events).await;
+        in_batches_of::<CourseSelections>(&views, &story, page_events).await;
         in_pages_of::<SurplusPayments>(&views, &story, page_events).await;
-        in_pages_of::<Points>(&views, &story, page_events).await;
+        in_batches_of::<Points>(&views, &story, page_events).await;
         in_pages_of::<Stocks>(&views, &story, page_events).await;
         in_pages_of::<Coupons>(&views, &story, page_events).await;
+        in_batches_of::<Entitlements>(&views, &story, page_events).await;
         assert_eq!(checksums(&views).await, expected, "pages of {page_events}");
     }
 }
@@ -118,11 +127,12 @@ async fn pages_of_any_size_give_the_same_rows_on_postgres() {
     let views = migrated(&place).await;
     in_pages_of::<Orders>(&views, &story, 3).await;
     in_pages_of::<PayRecords>(&views, &story, 4).await;
-    in_pages_of::<CourseSelections>(&views, &story, 1).await;
+    in_batches_of::<CourseSelections>(&views, &story, 1).await;
     in_pages_of::<SurplusPayments>(&views, &story, 2).await;
-    in_pages_of::<Points>(&views, &story, 1).await;
+    in_batches_of::<Points>(&views, &story, 1).await;
     in_pages_of::<Stocks>(&views, &story, 2).await;
     in_pages_of::<Coupons>(&views, &story, 1).await;
+    in_batches_of::<Entitlements>(&views, &story, 2).await;
     assert_eq!(checksums(&views).await, expected);
 }
 
@@ -144,7 +154,7 @@ async fn events_that_come_again_change_nothing() {
     story.everything().await;
     for place in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
         let views = migrated(&place).await;
-        run_until_caught_up(&all(&views, &story.reader())).await;
+        run_until_caught_up(&all(&views, &story.reader(), &still())).await;
         let before = checksums(&views).await;
         redeliver::<Orders>(&views, &story).await;
         redeliver::<PayRecords>(&views, &story).await;
@@ -163,10 +173,10 @@ async fn a_view_that_lost_its_checkpoint_is_made_again_over_its_rows() {
     story.everything().await;
     let place = TestDatabase::sqlite();
     let views = migrated(&place).await;
-    run_until_caught_up(&all(&views, &story.reader())).await;
+    run_until_caught_up(&all(&views, &story.reader(), &still())).await;
     let before = checksums(&views).await;
     views.execute("update follower_checkpoint set position = 0", values![]).await.unwrap();
-    run_until_caught_up(&all(&views, &story.reader())).await;
+    run_until_caught_up(&all(&views, &story.reader(), &still())).await;
     assert_eq!(checksums(&views).await, before);
 }
 
@@ -175,9 +185,9 @@ async fn followers_go_on_where_dropped_ones_were() {
     let story = Story::new();
     story.paid_course(1).await;
     let memory = MemoryViews::default();
-    run_until_caught_up(&memory.followers(&story.reader())).await;
+    run_until_caught_up(&memory.followers(&story.reader(), &still())).await;
     story.paid_course(2).await;
-    let followers = memory.followers(&story.reader());
+    let followers = memory.followers(&story.reader(), &still());
     for follower in &followers {
         let progress = follower.run_once().await.unwrap();
         assert!(progress.caught_up && progress.applied <= 7, "{}: {progress:?}", follower.name());
@@ -195,7 +205,7 @@ async fn two_workers_of_one_view_share_the_work_without_doing_it_twice() {
     for place in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
         let views = migrated(&place).await;
         let workers = [0, 1].map(|_| {
-            let followers = all(&views, &story.reader());
+            let followers = all(&views, &story.reader(), &still());
             tokio::spawn(async move {
                 for follower in followers {
                     loop {
@@ -221,7 +231,7 @@ async fn a_checksum_tells_views_apart_by_a_single_column() {
     story.everything().await;
     let place = TestDatabase::sqlite();
     let views = migrated(&place).await;
-    run_until_caught_up(&all(&views, &story.reader())).await;
+    run_until_caught_up(&all(&views, &story.reader(), &still())).await;
     let before = checksum(View::Orders, &views).await.unwrap();
     views.execute("update order_view set end_reason = '' where status = 'paid'", values![]).await.unwrap();
     let after = checksum(View::Orders, &views).await.unwrap();

@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use event_store::Position;
-use followers::Checkpoint;
+use followers::{Asked, BookChange, Checkpoint, MemoryBook, ParkedMessage, ParkingDeskError, Standing};
 
-use super::{StoreError, ViewStore};
+use super::{ConsumerStore, StoreError, ViewStore};
 
 /// A view's rows in memory, for the simulation. Clones share them, so that they outlive the followers that fill them.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub struct MemoryViewStore<R> {
 struct Kept<R> {
     checkpoint: Checkpoint,
     rows: BTreeMap<String, R>,
+    book: MemoryBook,
 }
 
 impl<R> Clone for MemoryViewStore<R> {
@@ -27,7 +28,7 @@ impl<R> Clone for MemoryViewStore<R> {
 
 impl<R> Default for MemoryViewStore<R> {
     fn default() -> Self {
-        Self { kept: Arc::new(Mutex::new(Kept { checkpoint: Checkpoint::FIRST, rows: BTreeMap::new() })) }
+        Self { kept: Arc::new(Mutex::new(Kept { checkpoint: Checkpoint::FIRST, rows: BTreeMap::new(), book: MemoryBook::default() })) }
     }
 }
 
@@ -40,6 +41,26 @@ impl<R: Clone> MemoryViewStore<R> {
     /// All rows, in the order of their keys.
     pub fn rows(&self) -> Vec<R> {
         self.lock().rows.values().cloned().collect()
+    }
+
+    /// All rows under their keys.
+    pub fn entries(&self) -> Vec<(String, R)> {
+        self.lock().rows.iter().map(|(key, row)| (key.clone(), row.clone())).collect()
+    }
+
+    /// The position up to which the rows are made.
+    pub fn reached(&self) -> i64 {
+        self.lock().checkpoint.position.as_i64()
+    }
+
+    /// The consumer's parked messages, in the order of the log.
+    pub fn parked(&self) -> Vec<ParkedMessage> {
+        self.lock().book.parked()
+    }
+
+    /// Does to a parked message what an operator asks for; see [`followers::ParkingDesk`].
+    pub fn at_the_desk(&self, act: impl FnOnce(&mut MemoryBook) -> Result<(), ParkingDeskError>) -> Result<(), ParkingDeskError> {
+        act(&mut self.lock().book)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept<R>> {
@@ -61,6 +82,21 @@ impl<R: Clone + Send + Sync + 'static> ViewStore<R> for MemoryViewStore<R> {
     async fn commit(&self, rows: Vec<(String, R)>, from: Checkpoint, to: Position) -> Result<Checkpoint, StoreError> {
         let mut kept = self.lock();
         let moved = from.advance_in_memory(&mut kept.checkpoint, to).map_err(|_| StoreError::Overtaken)?;
+        kept.rows.extend(rows);
+        Ok(moved)
+    }
+}
+
+#[async_trait]
+impl<R: Clone + Send + Sync + 'static> ConsumerStore<R> for MemoryViewStore<R> {
+    async fn standing(&self, asked: &Asked) -> Result<Standing, StoreError> {
+        Ok(self.lock().book.standing(asked))
+    }
+
+    async fn commit_with(&self, rows: Vec<(String, R)>, change: &BookChange) -> Result<Checkpoint, StoreError> {
+        let mut kept = self.lock();
+        let Kept { checkpoint, book, .. } = &mut *kept;
+        let moved = book.write(change, checkpoint).map_err(|_| StoreError::Overtaken)?;
         kept.rows.extend(rows);
         Ok(moved)
     }

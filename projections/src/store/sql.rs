@@ -3,9 +3,9 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 use database::{Database, DatabaseError, Transaction};
 use event_store::Position;
-use followers::Checkpoint;
+use followers::{Asked, BookChange, Checkpoint, SqlBook, Standing};
 
-use super::{StoreError, ViewStore};
+use super::{ConsumerStore, StoreError, ViewStore};
 use crate::Projector;
 use crate::table::TablePair;
 
@@ -74,6 +74,22 @@ impl<P: SqlView> ViewStore<P::Row> for SqlViewStore<P> {
         let mut transaction = self.database.begin().await?;
         let moved = from.advance(&mut transaction, P::checkpoint_name(self.side), to).await?;
         P::write(&mut transaction, self.side, &rows, from.position).await?;
+        transaction.commit().await?;
+        Ok(moved)
+    }
+}
+
+#[async_trait]
+impl<P: SqlView> ConsumerStore<P::Row> for SqlViewStore<P> {
+    async fn standing(&self, asked: &Asked) -> Result<Standing, StoreError> {
+        Ok(SqlBook::new(self.database.clone()).standing(asked).await?)
+    }
+
+    async fn commit_with(&self, rows: Vec<(String, P::Row)>, change: &BookChange) -> Result<Checkpoint, StoreError> {
+        let mut transaction = self.database.begin().await?;
+        let moved = change.write(&mut transaction, P::checkpoint_name(self.side)).await?;
+        // What was parked is taken long after later events: every row that was touched is written.
+        P::write(&mut transaction, self.side, &rows, Position::START).await?;
         transaction.commit().await?;
         Ok(moved)
     }
