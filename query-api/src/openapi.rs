@@ -14,14 +14,17 @@ use serde_json::{Map, Value, json};
 mod audit;
 mod checkout;
 mod coupons;
+mod entitlements;
 mod example;
 mod notices;
 mod operation;
 mod operations;
 mod orders;
+mod parked;
 mod pay_records;
 mod points;
 mod problems;
+mod reconciliation;
 mod refunds;
 mod schema;
 mod selections;
@@ -59,10 +62,13 @@ pub fn openapi() -> Value {
         orders::group(),
         pay_records::group(),
         refunds::group(),
+        reconciliation::group(),
         surplus_payments::group(),
         notices::group(),
+        parked::group(),
         points::group(),
         coupons::group(),
+        entitlements::group(),
         stock::group(),
         checkout::group(),
         shop::group(),

@@ -33,6 +33,8 @@ pub enum Follower {
     Stock,
     /// Fills `coupon_view`.
     Coupons,
+    /// Fills `entitlement_view`.
+    Entitlements,
 }
 
 impl Follower {
@@ -46,6 +48,7 @@ impl Follower {
             Self::Points => "points",
             Self::Stock => "stock",
             Self::Coupons => "coupons",
+            Self::Entitlements => "entitlements",
         }
     }
 }

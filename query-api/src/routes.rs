@@ -7,7 +7,9 @@ use axum::{Router, middleware};
 use chassis::admission::admit;
 
 use crate::state::QueryState;
-use crate::{audit, coupons, course_selections, openapi, orders, pay_records, points, refunds, stock, surplus_payments};
+use crate::{
+    audit, coupons, course_selections, entitlements, openapi, orders, parked, pay_records, points, refunds, stock, surplus_payments,
+};
 
 /// Every route of the read side. Unknown addresses, problems' languages and security headers are the caller's, see
 /// `chassis::layers::standard`.
@@ -25,6 +27,8 @@ pub fn routes(state: QueryState) -> Router {
         .route("/api/v1/course-table", get(course_selections::table))
         .route("/api/v1/points", get(points::list))
         .route("/api/v1/coupons", get(coupons::list))
+        .route("/api/v1/entitlements", get(entitlements::list))
+        .route("/api/v1/parked", get(parked::list))
         .route("/api/v1/stock/{sku_id}", get(stock::show))
         .route("/api/v1/audit/events", get(audit::events))
         .route("/api/v1/audit/streams/{stream_id}", get(audit::stream))

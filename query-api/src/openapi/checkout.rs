@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::Group;
 use super::operation::Operation;
-use super::schema::{self, list, named};
+use super::schema::{self, list, named, or_null};
 
 /// What scanners, browsers and channels reach.
 pub(super) fn group() -> Group {
@@ -24,10 +24,13 @@ pub(super) fn group() -> Group {
 fn pages() -> Vec<Operation> {
     vec![
         Operation::get("/pay/{token}", "openPayLink", "What our own QR holds")
-            .about("Alipay's browser is sent to the channel's code, any other to the checkout page.")
+            .about(
+                "Who opens it decides: Alipay's browser gets a form that posts itself, or the channel's code; WeChat's is asked who the \
+                 payer is; a phone's browser is sent to WeChat's page; any other to the checkout page.",
+            )
             .in_path("token", token("pay"))
             .answers(200, "A page: the order is paid already.", page("<!doctype html><title>Already paid</title>"))
-            .empty(303, "To the channel's code, or to the checkout page.")
+            .empty(303, "To the channel, or to the checkout page.")
             .with_header(303, "Location", schema::text("Where to", "/checkout/c2VhbGVk"))
             .answers(
                 410,
@@ -35,6 +38,17 @@ fn pages() -> Vec<Operation> {
                 page("<!doctype html><title>Over</title>"),
             )
             .answers(404, "A page: the link opens nothing.", page("<!doctype html><title>No such link</title>"))
+            .problems(&[Code::StoreUnavailable]),
+        Operation::get("/wechat/oauth/{token}", "returnFromWechat", "Where WeChat says who the payer is")
+            .about("WeChat's browser comes here with a `code`, and pays on this page.")
+            .in_path("token", token("pay"))
+            .in_query("code", or_null(schema::text("WeChat's word for the payer, good for one question", ""), Some(Value::Null)))
+            .in_query("state", or_null(schema::text("As it was sent; it says nothing", "pay"), None))
+            .answers(200, "A page that hands the payment to WeChat.", page("<!doctype html><title>WeChat Pay</title>"))
+            .empty(303, "To the checkout page, where it cannot be paid inside WeChat.")
+            .with_header(303, "Location", schema::text("Where to", "/checkout/c2VhbGVk"))
+            .answers(404, "A page: the link opens nothing.", page("<!doctype html><title>No such link</title>"))
+            .answers(410, "A page: the order is over.", page("<!doctype html><title>Over</title>"))
             .problems(&[Code::StoreUnavailable]),
         Operation::get("/return/{token}", "returnFromChannel", "Where the channel sends the browser back")
             .about("Shows how the order stands and changes nothing, whatever the channel put into the query string.")
@@ -121,7 +135,51 @@ fn commands() -> Vec<Operation> {
                 Code::Busy,
                 Code::StoreUnavailable,
             ]),
+        wechat("/notify/wechat/v3", "notifyWechat", "WeChat Pay's notification of a payment", "application/json"),
+        wechat("/notify/wechat/v3/refund", "notifyWechatRefund", "WeChat Pay's notification of a refund", "application/json"),
+        wechat("/notify/wechat/v2", "notifyWechatV2", "A payment's notification by WeChat Pay's API v2", "text/xml"),
+        scan_callback(),
+        wechat("/notify/wechat/v2/refund", "notifyWechatV2Refund", "A refund's notification by WeChat Pay's API v2", "text/xml"),
     ]
+}
+
+/// What WeChat Pay asks when a product's code was scanned.
+fn scan_callback() -> Operation {
+    let words = |about: &str| json!({ "text/xml": { "schema": schema::text(about, "") } });
+    Operation::post("/wechat/native-callback", "answerProductScan", "A product's code was scanned (WeChat Pay v2, Native mode 1)")
+        .about(
+            "The order is made on the spot at the catalogue's price, or the buyer's open one of that product is found again. The answer \
+             is signed: `prepay_id`, or `result_code=FAIL` with a few words that the buyer reads. 404 where API v2 is not configured.",
+        )
+        .content(true, words("Signed by WeChat Pay"))
+        .answers(200, "The signed answer, or `return_code=FAIL` to what is not believed.", words("The channel's own words"))
+        .problems(&[
+            Code::BadRequest,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::NotFound,
+            Code::RateLimited,
+            Code::StoreUnavailable,
+        ])
+}
+
+/// A notification of WeChat Pay's.
+fn wechat(path: &str, id: &str, summary: &str, media_type: &str) -> Operation {
+    let own_words = |example: &str| json!({ media_type: { "schema": schema::text("The channel's own words", example) } });
+    Operation::post(path, id, summary)
+        .about("As Alipay's: acknowledged only when what it tells is durable or changes nothing; else WeChat Pay sends it again.")
+        .content(true, json!({ media_type: { "schema": schema::text("Signed or encrypted by WeChat Pay", "") } }))
+        .answers(200, "Acknowledged.", own_words(""))
+        .empty(204, "Acknowledged.")
+        .problems(&[
+            Code::BadRequest,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::ChannelNotConfigured,
+            Code::RateLimited,
+            Code::Busy,
+            Code::StoreUnavailable,
+        ])
 }
 
 fn token(of: &str) -> Value {
@@ -138,7 +196,7 @@ fn checkout_url() -> Value {
 
 fn state() -> Value {
     let pay_record = json!({ "oneOf": [named("PayRecordAnswer"), { "type": "null" }] });
-    let paid_at = schema::or_null(schema::time("When it was paid, as the channel says", ""), Some(Value::Null));
+    let paid_at = or_null(schema::time("When it was paid, as the channel says", ""), Some(Value::Null));
     schema::answer(
         "What the checkout page shows",
         &[

@@ -16,7 +16,8 @@ pub(super) fn group() -> Group {
         operations: vec![
             Operation::post("/api/v1/orders/{order_id}/pay-records", "createPayRecord", "Ask for a code to pay with")
                 .about(
-                    "The live record of the same channel is answered again. A key answers again as it left the record; what the channel \
+                    "The live record of the same channel is answered again. `aggregate` is one code of our own for both wallets: no \
+                     attempt begins before one of them scans it. A key answers again as it left the record; what the channel \
                      refused is tried anew.",
                 )
                 .roles(&[Role::Buyer, Role::Service])
@@ -93,7 +94,17 @@ fn image() -> Operation {
 
 fn schemas() -> Vec<(&'static str, Value)> {
     let mut answered = seen_by_both();
-    answered.push(("client_parameters", schema::null("What an app hands to its wallet; no channel here has any")));
+    let parameters = json!({
+        "type": ["object", "null"],
+        "description": "What a page inside WeChat, a mini program or an app hands to the wallet, by WeChat Pay's own names",
+        "additionalProperties": { "type": "string" },
+        "examples": [null],
+    });
+    answered.push(("client_parameters", parameters));
+    if let Some((_, number)) = answered.iter_mut().find(|(name, _)| *name == "pay_no") {
+        *number = or_null(pay_no(), None);
+        number["description"] = json!("Its number; null of an `aggregate` code until a wallet scans it");
+    }
     let mut alone = in_order();
     alone.extend(page_members());
     vec![
@@ -122,7 +133,7 @@ pub(super) fn pay_no() -> Value {
 }
 
 pub(super) fn channel() -> Value {
-    schema::word("The payment channel. `alipay_qr` is configured here.", &Channel::ALL.map(Channel::as_str))
+    schema::word("The payment channel. The checkout names those that are configured.", &Channel::ALL.map(Channel::as_str))
 }
 
 fn status() -> Value {

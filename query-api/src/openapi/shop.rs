@@ -33,6 +33,7 @@ pub(super) fn group() -> Group {
                 .in_path("id", schema::text("The product", "course-rust"))
                 .json(200, "The product.", "Product")
                 .problems(&[Code::StoreUnavailable]),
+            product_code(),
             Operation::post("/api/v1/sessions", "signIn", "Sign in")
                 .body("SignIn")
                 .json(201, "An access token and a refresh token.", "Tokens")
@@ -53,6 +54,28 @@ pub(super) fn group() -> Group {
                 .problems(&[Code::StoreUnavailable]),
         ],
     }
+}
+
+fn product_code() -> Operation {
+    let images = json!({
+        "image/png": { "schema": { "type": "string", "contentMediaType": "image/png" }, "example": "(the bytes of a PNG)" },
+        "image/svg+xml": { "schema": { "type": "string" }, "example": "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>" },
+        "text/plain": { "schema": schema::text("What the code holds", "weixin://wxpay/bizpayurl?appid=wx0123456789abcdef&product_id=material-rust-notes") },
+    });
+    let option = |about: &str, example: &str| schema::text(about, example);
+    Operation::get("/api/v1/products/{id}/wechat-qr", "showProductCode", "A product's code for WeChat, to be printed")
+        .about(
+            "It never expires; whoever scans it pays the price of that moment. 404 where WeChat Pay's API v2 is not configured. Courses \
+             and products with several variants have none: there is something to choose first.",
+        )
+        .in_path("id", schema::text("The product", "material-rust-notes"))
+        .in_query("format", schema::word("What is answered", &["png", "svg", "text"]))
+        .in_query("size", schema::count("Pixels on each side", i64::from(qr::MIN_SIZE), i64::from(qr::MAX_SIZE), 320))
+        .in_query("level", schema::word("How much of it may be hidden: about 7, 15, 25 or 30 %", &["L", "M", "Q", "H"]))
+        .in_query("foreground", option("The code's colour, six hexadecimal digits", "1677ff"))
+        .in_query("background", option("The colour around it, six hexadecimal digits", "fff5e6"))
+        .answers(200, "The code.", images)
+        .problems(&[Code::NotFound, Code::SelectionRequired, Code::RateLimited, Code::StoreUnavailable])
 }
 
 fn kind() -> Value {

@@ -57,6 +57,12 @@ async fn every_query_answers_on_postgres_as_it_does_on_sqlite() {
     let first = alice.read("/api/v1/coupons?limit=1").await;
     let second = alice.read(&format!("/api/v1/coupons?cursor={}", first["next_cursor"].as_str().unwrap())).await;
     assert_eq!((&first["items"][0]["status"], &second["items"][0]["coupon_id"]), (&"used".into(), &COUPON.into()));
+    stage.entitlement("1-001", "active", 0).await;
+    assert_eq!(alice.read("/api/v1/entitlements").await["items"][0]["entitlement_id"], "1-001");
+    stage.parked("points-1", "parked", 0).await;
+    for query in ["", "?state=parked"] {
+        assert_eq!(olga.read(&format!("/api/v1/parked{query}")).await["items"][0]["id"], "points-1");
+    }
     let first = alice.read("/api/v1/course-table?limit=1").await;
     let second = alice.read(&format!("/api/v1/course-table?limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await;
     assert_eq!(

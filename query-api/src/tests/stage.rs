@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use super::log::TestLog;
 use crate::{QueryPorts, QueryState, routes};
 
-const VIEWS: [Migration; 4] = [
+const VIEWS: [Migration; 5] = [
     Migration {
         version: 1,
         name: "views",
@@ -44,6 +44,12 @@ const VIEWS: [Migration; 4] = [
         name: "discount",
         sqlite: include_str!("../../../migrations/views/sqlite/0006_discount.sql"),
         postgres: include_str!("../../../migrations/views/postgres/0006_discount.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "consumers",
+        sqlite: include_str!("../../../migrations/views/sqlite/0007_consumers.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0007_consumers.sql"),
     },
 ];
 
