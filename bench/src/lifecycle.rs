@@ -122,8 +122,8 @@ impl Stage {
         let (sandbox_process, _) = sandbox.start().await?;
         let (paystream_process, _) = paystream.start().await?;
         // A token made by the program for each buyer would cost a process each; its key makes the same ones here.
-        let key = SigningKey::load_or_create(&paystream.data().join("keys/token.pem")).doing("read the key of the tokens")?;
-        let issuer = TokenIssuer::new(key, "paystream", "paystream", Arc::new(SystemClock::default()));
+        let mut keys = SigningKey::load_or_create(&paystream.data().join("keys/token.pem")).doing("read the key of the tokens")?;
+        let issuer = TokenIssuer::new(keys.swap_remove(0), "paystream", "paystream", Arc::new(SystemClock::default()));
         let shop = Arc::new(Shop::new(paystream.url(), sandbox.url(), issuer)?);
         Ok(Self { paystream: paystream_process, sandbox: sandbox_process, shop, postgres })
     }

@@ -5,8 +5,10 @@ mod conditions;
 mod figures;
 mod hot;
 mod lifecycle;
+mod nats;
 mod postgres;
 mod process;
+mod relay;
 mod report;
 mod server;
 mod startup;
@@ -34,6 +36,8 @@ enum Command {
     Hot(hot::Options),
     /// From a selected course to a paid order, over HTTP.
     Lifecycle(lifecycle::Options),
+    /// From the log to JetStream, beside a bare publish.
+    Relay(relay::Options),
     /// From the start of the process to its readiness.
     Startup(startup::Options),
 }
@@ -44,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Append(options) => append::run(&options).await,
         Command::Hot(options) => hot::run(&options).await,
         Command::Lifecycle(options) => lifecycle::run(&options).await,
+        Command::Relay(options) => relay::run(&options).await,
         Command::Startup(options) => startup::run(&options).await,
     };
     match done {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine;
@@ -43,8 +44,12 @@ pub enum KeyRingError {
 
 /// Keys by their ids. The one with the highest id seals; all of them open.
 pub struct KeyRing {
-    keys: BTreeMap<u8, LessSafeKey>,
-    newest: u8,
+    keys: RwLock<Keys>,
+}
+
+struct Keys {
+    by_id: BTreeMap<u8, LessSafeKey>,
+    sealing: u8,
 }
 
 impl KeyRing {
@@ -58,7 +63,30 @@ impl KeyRing {
             }
         }
         let newest = *ring.keys().next_back().ok_or(KeyRingError::Empty)?;
-        Ok(Self { keys: ring, newest })
+        Ok(Self { keys: RwLock::new(Keys { by_id: ring, sealing: newest }) })
+    }
+
+    /// Opens with the keys of `newer` from now on, and with no others. It goes on sealing with the id that it sealed with, if
+    /// `newer` has it, until [`KeyRing::seal_with_newest`]: other processes may not know a newer key yet.
+    pub fn open_with(&self, newer: Self) {
+        let Keys { by_id, sealing: newest } = newer.keys.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.write();
+        let sealing = if by_id.contains_key(&keys.sealing) { keys.sealing } else { newest };
+        *keys = Keys { by_id, sealing };
+    }
+
+    /// Seals with the key of the highest id from now on.
+    pub fn seal_with_newest(&self) {
+        let mut keys = self.write();
+        keys.sealing = keys.by_id.keys().next_back().copied().unwrap_or(keys.sealing);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Keys> {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the ring that lies in `path`, or makes one with a new key there first, readable by its owner only.
@@ -106,18 +134,20 @@ impl KeyRing {
         let (&id, rest) = sealed.split_first()?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LEN>()?;
         let mut buffer = ciphertext.to_vec();
-        let opened = self.keys.get(&id)?.open_in_place(Nonce::assume_unique_for_key(*nonce), aad(purpose), &mut buffer).ok()?.len();
+        let keys = self.read();
+        let opened = keys.by_id.get(&id)?.open_in_place(Nonce::assume_unique_for_key(*nonce), aad(purpose), &mut buffer).ok()?.len();
         buffer.truncate(opened);
         Some(buffer)
     }
 
     fn sealed(&self, purpose: &str, plaintext: &[u8], nonce: [u8; NONCE_LEN]) -> Vec<u8> {
         let mut buffer = plaintext.to_vec();
-        self.keys[&self.newest]
+        let keys = self.read();
+        keys.by_id[&keys.sealing]
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(purpose), &mut buffer)
             .expect("what fits into memory is below the cipher's limit of 64 GiB");
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + buffer.len());
-        sealed.push(self.newest);
+        sealed.push(keys.sealing);
         sealed.extend_from_slice(&nonce);
         sealed.append(&mut buffer);
         sealed
@@ -148,7 +178,7 @@ fn read_line(line: &str) -> Option<(u8, Secret<[u8; KEY_LEN]>)> {
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRing").field("key_ids", &self.keys.keys()).finish_non_exhaustive()
+        f.debug_struct("KeyRing").field("key_ids", &self.read().by_id.keys()).finish_non_exhaustive()
     }
 }
 
@@ -225,6 +255,24 @@ mod tests {
         assert_eq!(new.open("pay", &after).unwrap(), b"7");
         assert_eq!(new.open("pay", &before), None);
         assert_eq!(old.open("pay", &after), None);
+    }
+
+    #[test]
+    fn a_newer_ring_opens_at_once_and_seals_when_it_is_told_to() {
+        let (running, newer) = (ring(&[1]), ring(&[1, 2]));
+        let theirs = newer.seal("pay", b"7");
+        assert_eq!(running.open("pay", &theirs), None);
+        running.open_with(newer);
+        assert_eq!(running.open("pay", &theirs).unwrap(), b"7");
+        let ours = running.seal("pay", b"8");
+        assert_eq!(ring(&[1]).open("pay", &ours).unwrap(), b"8", "another process knows the old key alone");
+        running.seal_with_newest();
+        let ours = running.seal("pay", b"9");
+        assert_eq!((ring(&[1]).open("pay", &ours), ring(&[2]).open("pay", &ours).unwrap()), (None, b"9".to_vec()));
+        // A ring without the key that seals leaves no choice.
+        running.open_with(ring(&[3]));
+        assert_eq!(ring(&[3]).open("pay", &running.seal("pay", b"10")).unwrap(), b"10");
+        assert_eq!(running.open("pay", &theirs), None);
     }
 
     #[test]

@@ -12,29 +12,36 @@ use chassis::ids::{IdSource, SystemIds};
 use chassis::problem::Chain;
 use chassis::seal::KeyRing;
 use chassis::shutdown::Shutdown;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use command_api::process_managers::{AttemptPatience, OrderUpkeep, SqlOrderTodo};
 use command_api::{ApiState, Caller, CallerKey, Channels, CommandConfig, Commands, ConfiguredChannel, Links, Ports, SqlInbox, StockChange};
 use database::Database;
 use domain::Channel;
+use event_store::lineage;
+use followers::nats::Nats;
 use followers::{LogFeed, SqlLeases};
-use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CODE_LIFE, PAGE_PRODUCT_CODE};
+use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CODE_LIFE, PAGE_PRODUCT_CODE, WAP_PRODUCT_CODE};
 use gateway::{BreakerConfig, CircuitBreaker};
 use query_api::{QueryPorts, QueryState};
 use sandbox::AlipayCredentials;
 use storefront::accounts::{Accounts, Passwords};
 use storefront::catalogue::{Catalogue, SqlCatalogue};
 use storefront::order_ids::LeasedIds;
+use storefront::person_keys::SqlPersonKeys;
 use storefront::routes::RouteState;
 use storefront::sessions::{RevocationList, SessionConfig, SessionParts, Sessions};
 
+use crate::broker::{self, BrokerCheck};
 use crate::chosen::Trouble;
 use crate::follow::Background;
+use crate::key_watch::KeyWatch;
+use crate::keys;
 use crate::operations;
 use crate::pages::WebPages;
 use crate::readiness::{DatabaseCheck, LogCheck, SkewCheck};
 use crate::settings::{Role, Settings};
 use crate::stores::{self, Log};
+use crate::wechat::{self, WechatMerchant};
 
 /// What the process manager leaves an attempt alone for beyond the channel's time limit.
 const PATIENCE_MARGIN: Duration = Duration::from_secs(2);
@@ -46,6 +53,7 @@ pub(crate) struct Parts {
     pub(crate) log: Log,
     pub(crate) views: Database,
     pub(crate) state: Database,
+    pub(crate) nats: Option<Nats>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) issuer: Arc<TokenIssuer>,
     pub(crate) verifier: Arc<TokenVerifier>,
@@ -65,20 +73,20 @@ impl Parts {
     ) -> Result<Self, Trouble> {
         let port = Arc::clone(&clock) as Arc<dyn Clock>;
         let log = Log::open(&settings, &port, holder).await?;
+        let ids: Arc<dyn IdSource> = Arc::new(SystemIds::new(Arc::clone(&port)));
+        lineage::ensure(log.store().as_ref(), ids.event_id()).await?;
+        let nats = broker::connect(settings.nats.as_ref()).await?;
         let views = stores::open_views(&settings).await?;
         let state = stores::open_state(&settings).await?;
         let revoked = Arc::new(RevocationList::load(state.clone(), Arc::clone(&port)).await?);
-        let verifier = TokenVerifier::new(
-            [issuer.key().verifying_key()],
-            settings.token_issuer.clone(),
-            settings.token_audience.clone(),
-            Arc::clone(&port),
-        )
-        .with_revoked(Arc::clone(&revoked) as _);
+        let known = keys::verifying(&settings)?;
+        let (token_issuer, audience) = (settings.token_issuer.clone(), settings.token_audience.clone());
+        let verifier = TokenVerifier::new(known, token_issuer, audience, Arc::clone(&port)).with_revoked(Arc::clone(&revoked) as _);
         let verifier = Arc::new(verifier);
         let admission = Admission::new(&settings.admission, Arc::clone(&verifier), Arc::clone(&port));
         Ok(Self {
-            ids: Arc::new(SystemIds::new(port)),
+            ids,
+            nats,
             issuer: Arc::new(issuer),
             admission: Arc::new(admission),
             verifier,
@@ -96,6 +104,14 @@ impl Parts {
         Arc::clone(&self.clock) as Arc<dyn Clock>
     }
 
+    /// This process's name among those that share its stores, for leases. It is the same after a restart on the same address,
+    /// which then need not wait for its own former lease. In containers all listen on the same address, so the host's name
+    /// belongs to it.
+    pub(crate) fn holder(&self) -> String {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        format!("http://{} on {host}", self.settings.listen)
+    }
+
     fn links(&self) -> Links {
         Links::new(Arc::clone(&self.ring), self.settings.public_url.clone())
     }
@@ -104,6 +120,7 @@ impl Parts {
     pub(crate) async fn join(
         self: &Arc<Self>,
         alipay: Option<AlipaySettings>,
+        wechat: Option<WechatMerchant>,
         background: &mut Background,
         readiness: Readiness,
     ) -> Result<(Router, Readiness), Trouble> {
@@ -117,12 +134,25 @@ impl Parts {
         let shutdown = background.shutdown();
         let revoked = Arc::clone(&self.revoked);
         background.run(async move { revoked.run(&shutdown).await });
+        let keys = KeyWatch::new(settings, Arc::clone(&self.issuer), Arc::clone(&self.verifier), Arc::clone(&self.ring));
+        background.run(keys.run(background.shutdown()));
         if settings.asks_channels() {
             let gateway = alipay.map(|alipay| self.alipay(&alipay)).transpose()?;
             if let Some((gateway, _)) = &gateway {
                 readiness = readiness.with("channel clock", Arc::new(SkewCheck(Arc::clone(gateway))));
             }
-            let channels = gateway.map_or_else(Channels::default, |(_, channels)| channels);
+            let mut channels = gateway.map_or_else(Channels::default, |(_, channels)| channels);
+            if let Some(wechat) = wechat {
+                let parts = wechat.join(channels, &settings.public_url, settings.channel_timeout, &self.clock())?;
+                if let Some(client) = parts.client {
+                    readiness = readiness.with("clock of WeChat Pay", Arc::new(SkewCheck(Arc::clone(&client))));
+                    background.run(wechat::keep_certificates(client, background.shutdown()));
+                }
+                if let Some(old) = parts.old {
+                    readiness = readiness.with("clock of WeChat Pay v2", Arc::new(SkewCheck(old)));
+                }
+                channels = parts.channels;
+            }
             let commands = self.commands(channels, background).await?;
             let (cleaning, shutdown) = (commands.clone(), background.shutdown());
             background.run(async move { clean_up(&cleaning, &shutdown).await });
@@ -136,11 +166,25 @@ impl Parts {
                 self.process_managers(commands, background);
             }
         }
+        if let Some(nats) = &self.nats {
+            let relay = broker::relay(self);
+            readiness = readiness.with("broker", Arc::new(BrokerCheck::new(nats.clone(), relay.clone(), self)));
+            if let Some(relay) = relay {
+                background.follow(relay, self.clock(), &self.log.reader());
+            }
+        }
         if settings.plays(Role::QueryApi) {
             router = router.merge(self.read_side());
         }
         if settings.plays(Role::Projections) {
-            for follower in projections::all(&self.views, &self.log.reader()) {
+            let followers = match &self.nats {
+                None => projections::all(&self.views, &self.log.reader(), &self.clock()),
+                Some(nats) => {
+                    crate::consumers::begin(self, nats, background);
+                    projections::without_consumers(&self.views, &self.log.reader())
+                }
+            };
+            for follower in followers {
                 #[cfg(debug_assertions)]
                 let follower = crate::stop_point::around_follower(follower, &self.log.reader());
                 background.follow(follower, self.clock(), &self.log.reader());
@@ -149,24 +193,32 @@ impl Parts {
         Ok((router.merge(operations::routes(Arc::clone(self))), readiness))
     }
 
-    /// Alipay behind its circuit breaker, as the channels `alipay_qr` and `alipay_page`.
+    /// Alipay behind its circuit breaker, as the channels of its products that are configured.
     fn alipay(&self, alipay: &AlipaySettings) -> Result<(Arc<AlipayGateway>, Channels), Trouble> {
         let timeout_ms = u64::try_from(self.settings.channel_timeout.as_millis()).unwrap_or(u64::MAX);
         let config = AlipayConfig::new(&AlipaySettings { timeout_ms: Some(timeout_ms), ..alipay.clone() })?;
+        warn_of_ends(&config, self.clock.as_ref().now());
         let gateway = Arc::new(AlipayGateway::new(config, self.clock())?);
         let breaker = CircuitBreaker::new(Arc::clone(&gateway), Channel::AlipayQr, BreakerConfig::default(), self.clock());
         let qr = ConfiguredChannel {
             product_code: gateway.product_code().to_owned(),
             notify_url: format!("{}/notify/alipay", self.settings.public_url),
+            refund_notify_url: None,
             code_life: CODE_LIFE,
             gateway: Arc::new(breaker),
         };
-        let page = ConfiguredChannel { product_code: PAGE_PRODUCT_CODE.to_owned(), ..qr.clone() };
-        Ok((gateway, Channels::default().with(Channel::AlipayQr, qr).with(Channel::AlipayPage, page)))
+        let by_form = |product_code: &str| ConfiguredChannel { product_code: product_code.to_owned(), ..qr.clone() };
+        let all = [
+            (Channel::AlipayPage, by_form(PAGE_PRODUCT_CODE)),
+            (Channel::AlipayWap, by_form(WAP_PRODUCT_CODE)),
+            (Channel::AlipayQr, qr.clone()),
+        ];
+        let offered = all.into_iter().filter(|(channel, _)| self.settings.alipay_products.contains(channel));
+        Ok((gateway, offered.fold(Channels::default(), |channels, (channel, configured)| channels.with(channel, configured))))
     }
 
     async fn commands(&self, channels: Channels, background: &mut Background) -> Result<Commands, Trouble> {
-        let holder = format!("{} (process {})", self.settings.listen, std::process::id());
+        let holder = format!("{} (process {})", self.holder(), std::process::id());
         let worker = self.settings.snowflake_worker;
         let order_ids = Arc::new(LeasedIds::acquire(self.state.clone(), holder, worker, self.clock.as_ref().now()).await?);
         let (leased, clock, shutdown) = (Arc::clone(&order_ids), self.clock(), background.shutdown());
@@ -178,6 +230,7 @@ impl Parts {
             ids: Arc::clone(&self.ids),
             order_ids,
             catalogue: Arc::new(SqlCatalogue::new(self.state.clone())),
+            person_keys: Arc::new(SqlPersonKeys::new(self.state.clone(), Arc::clone(&self.ring), Arc::clone(&self.ids), self.clock())),
             inbox: Arc::new(inbox),
             channels,
         };
@@ -231,12 +284,26 @@ impl Parts {
         let feed = Arc::new(LogFeed::new(Arc::clone(&log), OrderUpkeep::events()));
         let todo = Arc::new(SqlOrderTodo::new(self.views.clone()));
         let leases = Arc::new(SqlLeases::new(self.state.clone()));
-        // The same after a restart on the same address, which then need not wait for its own former lease.
-        let holder = format!("http://{}", self.settings.listen);
+        let holder = self.holder();
         let patience = self.settings.channel_timeout + PATIENCE_MARGIN;
         let patience = AttemptPatience(TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX));
         let upkeep = OrderUpkeep::new(commands, feed, todo, leases, holder, patience);
         background.follow(Arc::new(upkeep), self.clock(), &log);
+    }
+}
+
+/// How long before its end a certificate is warned of: whoever has to ask for a new one needs some days.
+const END_WARNING: TimeDelta = TimeDelta::days(30);
+
+/// Says at the start which certificates will soon count no more.
+fn warn_of_ends(config: &AlipayConfig, now: DateTime<Utc>) {
+    for certificate in config.certificates().iter().filter(|certificate| certificate.valid_until - now < END_WARNING) {
+        tracing::warn!(
+            certificate.file = certificate.member,
+            certificate.serial = certificate.serial,
+            certificate.valid_until = %certificate.valid_until,
+            "a certificate of Alipay's ends soon, or has ended"
+        );
     }
 }
 
@@ -248,6 +315,7 @@ pub(crate) fn sandbox_settings(credentials: AlipayCredentials) -> AlipaySettings
         seller_id: credentials.seller_id,
         app_private_key: credentials.app_private_key.into(),
         alipay_public_keys: vec![credentials.alipay_public_key],
+        certificates: None,
         product_code: credentials.product_code,
         timeout_ms: None,
     }

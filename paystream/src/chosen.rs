@@ -5,7 +5,11 @@ use chassis::seal::KeyRingError;
 use command_api::CommandFailure;
 use database::DatabaseError;
 use event_store::OpenError;
+use event_store::lineage::LineageError;
+use followers::nats::NatsError;
 use gateway::alipay::{AlipayConfigError, AlipayStartError};
+use gateway::wechat_pay::official_account::OfficialAccountError;
+use gateway::wechat_pay::{v2, v3};
 use projections::{RebuildError, UnknownView};
 use sandbox::SandboxError;
 use storefront::StorefrontError;
@@ -46,6 +50,15 @@ pub(crate) enum Trouble {
         #[source]
         source: DatabaseError,
     },
+    #[error("{variable}: NATS at {place} cannot be used")]
+    Nats {
+        variable: &'static str,
+        place: String,
+        #[source]
+        source: NatsError,
+    },
+    #[error("the log's lineage cannot be told")]
+    Lineage(#[from] LineageError),
     #[error("{variable}: {path} cannot be used")]
     TokenKey {
         variable: &'static str,
@@ -64,6 +77,16 @@ pub(crate) enum Trouble {
     Alipay(#[from] AlipayConfigError),
     #[error("Alipay cannot be prepared")]
     AlipayStart(#[from] AlipayStartError),
+    #[error("the configuration of WeChat Pay is refused")]
+    Wechat(#[from] v3::WechatPayConfigError),
+    #[error("WeChat Pay cannot be prepared")]
+    WechatStart(#[from] v3::WechatPayStartError),
+    #[error("the configuration of WeChat Pay's API v2 is refused")]
+    WechatV2(#[from] v2::WechatPayV2ConfigError),
+    #[error("WeChat Pay's API v2 cannot be prepared")]
+    WechatV2Start(#[from] v2::WechatPayV2StartError),
+    #[error("the official account of WeChat is refused")]
+    OfficialAccount(#[from] OfficialAccountError),
     #[error("the sandbox cannot be started")]
     Sandbox(#[from] SandboxError),
     #[error("PAYSTREAM_SANDBOX_URL: the sandbox at {url} does not answer")]
@@ -92,12 +115,24 @@ pub(crate) enum Trouble {
     Rebuild(#[from] RebuildError),
     #[error("the running server at {url} did not make the view again: {answer}")]
     RemoteRebuild { url: String, answer: String },
+    #[error("nothing was done about parked messages")]
+    Parked(#[source] crate::parked::ParkedError),
+    #[error("the running server did nothing about parked messages: {0}")]
+    RemoteParked(String),
+    #[error("the running server at {url} did not reconcile: {answer}")]
+    NotReconciled { url: String, answer: String },
+    #[error("{0} movements of money stand on one side only, or differ")]
+    Discrepancies(usize),
     #[error("the running server at {url} does not answer")]
     Remote {
         url: String,
         #[source]
         source: reqwest::Error,
     },
+    #[error("the server at {url} may take no traffic: {said}")]
+    NotReady { url: String, said: String },
+    #[error("{0} of this configuration's settings want to be put right")]
+    Misconfigured(usize),
     #[error("--role: {0} is none of buyer, service, operator, auditor")]
     Role(String),
 }

@@ -8,7 +8,7 @@ use chassis::clock::{Clock, SystemClock};
 use chassis::health::time_of;
 use chrono::TimeDelta;
 
-use crate::settings::{AlipaySource, Settings};
+use crate::settings::Settings;
 
 /// How long a server may take to say that it is there. It runs on this machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -20,7 +20,7 @@ const ROUNDING: TimeDelta = TimeDelta::seconds(5);
 /// for a server whose clock tests have moved. Beside a live channel nothing moves the clock, and nobody is asked.
 pub(crate) async fn clock(settings: &Settings) -> Arc<SystemClock> {
     let clock = Arc::new(SystemClock::default());
-    if !matches!(settings.alipay, AlipaySource::Live(_)) {
+    if !settings.is_live() {
         follow(&clock, &format!("http://{}", reachable(settings.listen))).await;
     }
     clock
@@ -38,7 +38,7 @@ pub(crate) async fn follow(clock: &SystemClock, url: &str) {
 }
 
 /// An address to ask at, for one that may stand for all of the machine's.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(listen: SocketAddr) -> SocketAddr {
     match listen {
         SocketAddr::V4(any) if any.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, any.port()).into(),
         SocketAddr::V6(any) if any.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, any.port()).into(),

@@ -49,6 +49,12 @@ impl SandboxLink {
         }
     }
 
+    /// Whether it answers now.
+    pub(crate) async fn answers(&self) -> Result<(), Trouble> {
+        let answered: Result<ClockAnswer, _> = self.get("clock").await;
+        answered.map(drop).map_err(|source| Trouble::SandboxLink { url: self.url.clone(), source })
+    }
+
     /// Sets `clock` to run as far ahead as the sandbox's does.
     pub(crate) async fn follow_clock_once(&self, clock: &SystemClock) -> Result<(), reqwest::Error> {
         let answer: ClockAnswer = self.get("clock").await?;

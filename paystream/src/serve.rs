@@ -25,6 +25,7 @@ use crate::sandbox_link::SandboxLink;
 use crate::settings::{AlipaySource, Role, Settings};
 use crate::stores;
 use crate::terminal::say;
+use crate::wechat::{WechatMerchant, sandbox_merchant};
 
 /// How long closing the log may take at the end.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
@@ -43,7 +44,7 @@ pub(crate) async fn run(config: Option<&Path>, roles: &[String]) -> Result<(), T
     background.run(metrics_upkeep(upkeep));
 
     let mut router = metrics_routes();
-    let (alipay, sandbox) = channel(&settings, &clock, &mut background).await?;
+    let (alipay, wechat, sandbox) = channel(&settings, &clock, &mut background).await?;
     if let Some(sandbox) = &sandbox {
         router = router.merge(sandbox.router());
     }
@@ -58,7 +59,7 @@ pub(crate) async fn run(config: Option<&Path>, roles: &[String]) -> Result<(), T
         if parts.settings.demo {
             storefront::demo::load(&parts.state, port.now()).await?;
         }
-        let (of_roles, checks) = parts.join(alipay, &mut background, readiness).await?;
+        let (of_roles, checks) = parts.join(alipay, wechat, &mut background, readiness).await?;
         router = router.merge(of_roles);
         readiness = checks;
         log = Some(parts.log.clone());
@@ -77,6 +78,13 @@ pub(crate) async fn run(config: Option<&Path>, roles: &[String]) -> Result<(), T
     Ok(())
 }
 
+/// Reads and checks the configuration, and nothing else.
+pub(crate) fn check(config: Option<&Path>, roles: &[String]) -> Result<(), Trouble> {
+    Settings::load(config, roles)?;
+    say("The configuration is well formed. paystream doctor also looks at what it names.");
+    Ok(())
+}
+
 fn finished(router: Router, readiness: Readiness, clock: Arc<dyn Clock>, proxies: TrustedProxies) -> Router {
     let ids = Arc::new(SystemIds::new(clock));
     layers::standard(router.merge(health::routes(Arc::new(readiness))), ids, proxies, unknown_address)
@@ -87,12 +95,12 @@ async fn listen(settings: &Settings) -> Result<TcpListener, Trouble> {
     TcpListener::bind(settings.listen).await.map_err(trouble)
 }
 
-/// Where Alipay is for this process, and the sandbox if it plays that role.
+/// Where Alipay and WeChat Pay are for this process, and the sandbox if it plays that role.
 async fn channel(
     settings: &Settings,
     clock: &Arc<SystemClock>,
     background: &mut Background,
-) -> Result<(Option<AlipaySettings>, Option<Arc<Sandbox>>), Trouble> {
+) -> Result<(Option<AlipaySettings>, Option<WechatMerchant>, Option<Arc<Sandbox>>), Trouble> {
     let own = if settings.plays(Role::Sandbox) {
         let database = stores::open_sandbox(settings).await?;
         let mut config = SandboxConfig::new(settings.public_url.clone());
@@ -105,10 +113,10 @@ async fn channel(
     } else {
         None
     };
-    let alipay = match &settings.alipay {
+    let credentials = match &settings.alipay {
         AlipaySource::None => None,
-        AlipaySource::Live(settings) => Some((**settings).clone()),
-        AlipaySource::OwnSandbox => own.as_ref().map(|sandbox| sandbox_settings(sandbox.credentials().alipay)),
+        AlipaySource::Live(alipay) => return Ok((Some((**alipay).clone()), settings.wechat.clone(), own)),
+        AlipaySource::OwnSandbox => own.as_ref().map(|sandbox| sandbox.credentials()),
         AlipaySource::SandboxAt(url) => {
             let link = SandboxLink::new(url)?;
             let credentials = link.credentials().await?;
@@ -116,10 +124,13 @@ async fn channel(
             source.map_err(|source| Trouble::SandboxLink { url: url.clone(), source })?;
             let (clock, shutdown) = (Arc::clone(clock), background.shutdown());
             background.run(link.follow_clock(clock, shutdown));
-            Some(sandbox_settings(credentials.alipay))
+            Some(credentials)
         }
     };
-    Ok((alipay, own))
+    Ok(match credentials {
+        Some(credentials) => (Some(sandbox_settings(credentials.alipay)), Some(sandbox_merchant(credentials.wechat)), own),
+        None => (None, settings.wechat.clone(), own),
+    })
 }
 
 /// Tells whoever started it where to look.

@@ -8,17 +8,23 @@ use std::time::Duration;
 use chassis::admission::{AdmissionConfig, Rate, RateError};
 use chassis::client_address::TrustedProxies;
 use chassis::problem::Chain;
-use chassis::secret::Secret;
 use chassis::telemetry::{LogFormat, check_filter};
 use chrono::TimeDelta;
 use command_api::CouponRule;
 use database::DatabaseUrl;
-use gateway::alipay::{AlipayConfig, AlipayConfigError, AlipaySettings, KeyError};
+use domain::Channel;
+use gateway::alipay::AlipaySettings;
 use sandbox::NotifyScale;
 
 use crate::variables::{self, Typed};
+use crate::wechat::WechatMerchant;
 
+pub(crate) use nats::NatsSettings;
+
+mod alipay;
 mod coupons;
+mod nats;
+mod wechat;
 
 /// Why the configuration is refused. Each names the variable, and none repeats a secret.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +39,7 @@ pub(crate) enum SettingError {
     Invalid { variable: &'static str, expected: String },
     #[error("{variable} is missing: Alipay is configured by all of its variables or by none")]
     Missing { variable: &'static str },
-    #[error("{variable} is missing: Alipay could send no notification to http://{listen}")]
+    #[error("{variable} is missing: no channel could send a notification to http://{listen}")]
     NoPublicUrl { variable: &'static str, listen: SocketAddr },
     #[error("{variable}: the file {path} cannot be read")]
     KeyFile {
@@ -42,7 +48,7 @@ pub(crate) enum SettingError {
         #[source]
         source: std::io::Error,
     },
-    #[error("Alipay's live configuration (PAYSTREAM_ALIPAY_…) and the sandbox exclude each other")]
+    #[error("a live channel (PAYSTREAM_ALIPAY_… or PAYSTREAM_WECHAT_…) and the sandbox exclude each other")]
     SandboxBesideLiveKeys,
 }
 
@@ -52,15 +58,17 @@ pub(crate) enum Role {
     CommandApi,
     QueryApi,
     Projections,
+    Relay,
     ProcessManagers,
     Sandbox,
 }
 
 impl Role {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::CommandApi, "command-api"),
         (Self::QueryApi, "query-api"),
         (Self::Projections, "projections"),
+        (Self::Relay, "relay"),
         (Self::ProcessManagers, "process-managers"),
         (Self::Sandbox, "sandbox"),
     ];
@@ -87,6 +95,7 @@ pub(crate) struct Settings {
     pub(crate) event_store: DatabaseUrl,
     pub(crate) views: DatabaseUrl,
     pub(crate) state: DatabaseUrl,
+    pub(crate) nats: Option<NatsSettings>,
     pub(crate) order_life: TimeDelta,
     pub(crate) coupon: Option<CouponRule>,
     pub(crate) snowflake_worker: Option<u16>,
@@ -103,6 +112,16 @@ pub(crate) struct Settings {
     pub(crate) notify_hosts: Vec<String>,
     pub(crate) channel_timeout: Duration,
     pub(crate) alipay: AlipaySource,
+    /// WeChat Pay's live merchant, if it is configured.
+    pub(crate) wechat: Option<WechatMerchant>,
+    /// The products of Alipay's that can be paid through.
+    pub(crate) alipay_products: Vec<Channel>,
+    /// Whether the file of the token key was named, and is not the one in the data folder.
+    pub(crate) token_key_is_named: bool,
+    /// The same of the seal keys.
+    pub(crate) seal_keys_are_named: bool,
+    /// The files of the channels' secrets, by their variables.
+    pub(crate) channel_secrets: Vec<(&'static str, PathBuf)>,
 }
 
 const SHORTEST_ORDER_LIFE_S: i64 = 1;
@@ -121,21 +140,27 @@ impl Settings {
         let listen: SocketAddr = parsed(typed, variables::LISTEN, "an address and a port, for instance 127.0.0.1:8080")?
             .unwrap_or(([127, 0, 0, 1], 8080).into());
         let data = PathBuf::from(typed.get(variables::DATA).unwrap_or("./data"));
-        let live = live_alipay(typed)?;
+        let live = alipay::live(typed)?;
+        let wechat = wechat::live(typed)?;
+        let is_live = live.is_some() || wechat.is_some();
         let sandbox_url = typed.get(variables::SANDBOX_URL).map(|url| url.trim_end_matches('/').to_owned());
-        let roles = chosen_roles(typed, roles, live.is_some() || sandbox_url.is_some())?;
+        let nats = nats::broker(typed)?;
+        let are_named = !roles.is_empty() || typed.get(variables::ROLES).is_some();
+        let roles = chosen_roles(typed, roles, is_live || sandbox_url.is_some())?;
+        let roles = nats::fit_to_broker(roles, are_named, nats.as_ref())?;
+        if is_live && (sandbox_url.is_some() || roles.contains(&Role::Sandbox)) {
+            return Err(SettingError::SandboxBesideLiveKeys);
+        }
         let alipay = match (live, sandbox_url) {
-            (Some(_), Some(_)) => return Err(SettingError::SandboxBesideLiveKeys),
-            (Some(_), None) if roles.contains(&Role::Sandbox) => return Err(SettingError::SandboxBesideLiveKeys),
-            (Some(settings), None) => AlipaySource::Live(Box::new(settings)),
+            (Some(settings), _) => AlipaySource::Live(Box::new(settings)),
             (None, Some(url)) => AlipaySource::SandboxAt(http_url(variables::SANDBOX_URL, &url)?),
             (None, None) if roles.contains(&Role::Sandbox) => AlipaySource::OwnSandbox,
             (None, None) => AlipaySource::None,
         };
-        let demo = on_off(typed, variables::DEMO)?.unwrap_or(!matches!(alipay, AlipaySource::Live(_)));
+        let demo = on_off(typed, variables::DEMO)?.unwrap_or(!is_live);
         let public_url = match typed.get(variables::PUBLIC_URL) {
             Some(url) => http_url(variables::PUBLIC_URL, url)?,
-            None if matches!(alipay, AlipaySource::Live(_)) => {
+            None if is_live => {
                 return Err(SettingError::NoPublicUrl { variable: variables::PUBLIC_URL, listen });
             }
             None => format!("http://{listen}"),
@@ -160,13 +185,18 @@ impl Settings {
             notify_scale: parsed(typed, variables::SANDBOX_NOTIFY_SCALE, "a decimal number from 0 to 1000")?.unwrap_or(NotifyScale::REAL),
             notify_hosts: notify_hosts(typed)?,
             channel_timeout: channel_timeout(typed)?,
+            token_key_is_named: typed.get(variables::TOKEN_KEY_FILE).is_some(),
+            seal_keys_are_named: typed.get(variables::SEAL_KEYS_FILE).is_some(),
+            alipay_products: alipay::products(typed, matches!(alipay, AlipaySource::Live(_)))?,
+            channel_secrets: channel_secrets(typed),
             listen,
             data,
             public_url,
             roles,
+            nats,
             alipay,
+            wechat,
         })
-        .and_then(only_embedded_delivery(typed))
     }
 
     /// Whether this process plays the role.
@@ -179,18 +209,40 @@ impl Settings {
         self.roles.iter().any(|role| *role != Role::Sandbox)
     }
 
+    /// Whether other processes may work on the same stores.
+    pub(crate) fn shares_stores(&self) -> bool {
+        [&self.event_store, &self.views, &self.state].iter().any(|url| url.sqlite_path().is_none())
+    }
+
+    /// Whether anything is to be written into the data folder.
+    pub(crate) fn uses_data_folder(&self) -> bool {
+        let has_embedded_store = [&self.event_store, &self.views, &self.state].iter().any(|url| url.sqlite_path().is_some());
+        let makes_keys = !self.token_key_is_named || !self.seal_keys_are_named;
+        has_embedded_store || makes_keys || self.plays(Role::Sandbox)
+    }
+
+    /// Whether a channel is live: no clock may be moved then.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.alipay, AlipaySource::Live(_)) || self.wechat.is_some()
+    }
+
     /// Whether this process asks a channel.
     pub(crate) fn asks_channels(&self) -> bool {
         self.plays(Role::CommandApi) || self.plays(Role::ProcessManagers)
     }
 }
 
-fn only_embedded_delivery(typed: &Typed) -> impl FnOnce(Settings) -> Result<Settings, SettingError> {
-    let nats = typed.get(variables::NATS).map(str::to_owned);
-    move |settings| match nats.as_deref() {
-        None | Some("none") => Ok(settings),
-        Some(_) => Err(invalid(variables::NATS, "only none is known to this version: consumers are fed from the log")),
-    }
+/// Files that hold what only we and a channel may know.
+fn channel_secrets(typed: &Typed) -> Vec<(&'static str, PathBuf)> {
+    const SECRETS: [&str; 5] = [
+        variables::ALIPAY_APP_PRIVATE_KEY_FILE,
+        variables::WECHAT_API_V3_KEY_FILE,
+        variables::WECHAT_MERCHANT_PRIVATE_KEY_FILE,
+        variables::WECHAT_APP_SECRET_FILE,
+        variables::WECHAT_V2_API_KEY_FILES,
+    ];
+    let files = |variable| list(typed.get(variable)).into_iter().map(move |file| (variable, PathBuf::from(file)));
+    SECRETS.into_iter().flat_map(files).collect()
 }
 
 fn invalid(variable: &'static str, expected: impl Into<String>) -> SettingError {
@@ -311,74 +363,11 @@ fn chosen_roles(typed: &Typed, command_line: &[String], no_own_sandbox: bool) ->
         .iter()
         .map(|name| {
             let known = Role::ALL.into_iter().find(|(_, word)| word == name).map(|(role, _)| role);
-            known.ok_or_else(|| invalid(place, format!("{name} is none of command-api, query-api, projections, process-managers, sandbox")))
+            known.ok_or_else(|| {
+                invalid(place, format!("{name} is none of command-api, query-api, projections, relay, process-managers, sandbox"))
+            })
         })
         .collect()
-}
-
-/// Alipay's live configuration: all of it or none.
-fn live_alipay(typed: &Typed) -> Result<Option<AlipaySettings>, SettingError> {
-    const REQUIRED: [&str; 4] =
-        [variables::ALIPAY_APP_ID, variables::ALIPAY_SELLER_ID, variables::ALIPAY_APP_PRIVATE_KEY_FILE, variables::ALIPAY_PUBLIC_KEY_FILES];
-    const OPTIONAL: [&str; 2] = [variables::ALIPAY_GATEWAY_URL, variables::ALIPAY_PRODUCT_CODE];
-    if REQUIRED.iter().chain(&OPTIONAL).all(|variable| typed.get(variable).is_none()) {
-        return Ok(None);
-    }
-    let required = |variable: &'static str| typed.get(variable).ok_or(SettingError::Missing { variable });
-    let read = |variable: &'static str, path: &str| {
-        std::fs::read_to_string(path).map_err(|source| SettingError::KeyFile { variable, path: path.to_owned(), source })
-    };
-    let private_file = required(variables::ALIPAY_APP_PRIVATE_KEY_FILE)?;
-    let private_key = read(variables::ALIPAY_APP_PRIVATE_KEY_FILE, private_file)?;
-    let public_files = list(Some(required(variables::ALIPAY_PUBLIC_KEY_FILES)?));
-    let settings = AlipaySettings {
-        gateway_url: typed.get(variables::ALIPAY_GATEWAY_URL).unwrap_or("https://openapi.alipay.com/gateway.do").to_owned(),
-        app_id: required(variables::ALIPAY_APP_ID)?.to_owned(),
-        seller_id: required(variables::ALIPAY_SELLER_ID)?.to_owned(),
-        app_private_key: Secret::new(private_key),
-        alipay_public_keys: public_files.iter().map(|path| read(variables::ALIPAY_PUBLIC_KEY_FILES, path)).collect::<Result<_, _>>()?,
-        product_code: typed.get(variables::ALIPAY_PRODUCT_CODE).unwrap_or("FACE_TO_FACE_PAYMENT").to_owned(),
-        timeout_ms: None,
-    };
-    AlipayConfig::new(&settings).map_err(|error| refused_alipay(&error, &settings, private_file, &public_files))?;
-    Ok(Some(settings))
-}
-
-/// The adapter's own check names the member and, of keys, the reason; here the variable and the file are named.
-fn refused_alipay(error: &AlipayConfigError, settings: &AlipaySettings, private_file: &str, public_files: &[String]) -> SettingError {
-    let expected = match error {
-        AlipayConfigError::AppPrivateKey(reason) => format!("{private_file}: {reason}"),
-        AlipayConfigError::AlipayPublicKey { number, source } => {
-            let place = number.saturating_sub(1);
-            let file = public_files.get(place).map_or("no file", String::as_str);
-            let text = settings.alipay_public_keys.get(place).map_or("", String::as_str);
-            format!("{file}: {}", reason_of(*source, text))
-        }
-        other => other.to_string(),
-    };
-    invalid(variable_of(error.member()), expected)
-}
-
-/// Why a text is no public key of Alipay's. What its armour calls it says more than that it cannot be read.
-fn reason_of(error: KeyError, text: &str) -> String {
-    let label = text.split_once("-----BEGIN ").and_then(|(_, rest)| rest.split_once("-----")).map(|(label, _)| label);
-    match (error, label) {
-        (KeyError::Unreadable, Some(label)) if !label.ends_with("PUBLIC KEY") => format!("it is a {label}, not a public key"),
-        (KeyError::Unreadable | KeyError::WrongSize, _) => "it is no RSA public key of at least 2048 bits in PEM or base64".to_owned(),
-        (other, _) => other.to_string(),
-    }
-}
-
-fn variable_of(member: &str) -> &'static str {
-    match member {
-        "gateway_url" => variables::ALIPAY_GATEWAY_URL,
-        "app_id" => variables::ALIPAY_APP_ID,
-        "seller_id" => variables::ALIPAY_SELLER_ID,
-        "app_private_key" => variables::ALIPAY_APP_PRIVATE_KEY_FILE,
-        "product_code" => variables::ALIPAY_PRODUCT_CODE,
-        "timeout_ms" => variables::CHANNEL_TIMEOUT_MS,
-        _ => variables::ALIPAY_PUBLIC_KEY_FILES,
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chassis::clock::Clock;
+use chassis::problem::Chain;
 use command_api::process_managers::TODO_MIGRATIONS;
-use database::{Area, Database, DatabaseError, DatabaseUrl, Migration, PoolOptions};
+use database::{Area, Database, DatabaseError, DatabaseUrl, Migration, PoolOptions, Replication, Schema};
 use event_store::{EventStore, LogClock, LogReader, PostgresEventStore, SqliteEventStore};
 
 use crate::chosen::Trouble;
@@ -31,7 +32,17 @@ impl Log {
         } else {
             PostgresEventStore::open(url, log_clock).await.map(|store| Self::Postgres(Arc::new(store)))
         };
-        opened.map_err(|source| Trouble::Log { variable: variables::EVENT_STORE, place: url.to_string(), source })
+        let opened = opened.map_err(|source| Trouble::Log { variable: variables::EVENT_STORE, place: url.to_string(), source })?;
+        opened.warn().await;
+        Ok(opened)
+    }
+
+    /// Says at the start what may cost events later.
+    async fn warn(&self) {
+        if let Self::Postgres(store) = self {
+            warn_of_schema(variables::EVENT_STORE, store.schema());
+            warn_of_replication(variables::EVENT_STORE, store.database()).await;
+        }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn EventStore> {
@@ -66,16 +77,26 @@ impl Log {
     }
 }
 
+/// The steps of the views' tables.
+pub(crate) fn views_migrations() -> Vec<Migration> {
+    [projections::MIGRATIONS, &TODO_MIGRATIONS].concat()
+}
+
+/// The steps of the state's tables.
+pub(crate) fn state_migrations() -> Vec<Migration> {
+    [storefront::MIGRATIONS, &command_api::INBOX_MIGRATIONS, &[followers::LEASE_MIGRATION]].concat()
+}
+
 /// Opens the views, with their tables brought forward.
 pub(crate) async fn open_views(settings: &Settings) -> Result<Database, Trouble> {
-    let migrations = [projections::MIGRATIONS, &TODO_MIGRATIONS].concat();
-    open(&settings.views, Area::Views, variables::VIEWS, &migrations).await
+    open(&settings.views, Area::Views, variables::VIEWS, &views_migrations()).await
 }
 
 /// Opens the state, with its tables brought forward.
 pub(crate) async fn open_state(settings: &Settings) -> Result<Database, Trouble> {
-    let migrations = [storefront::MIGRATIONS, &command_api::INBOX_MIGRATIONS, &[followers::LEASE_MIGRATION]].concat();
-    open(&settings.state, Area::State, variables::STATE, &migrations).await
+    let state = open(&settings.state, Area::State, variables::STATE, &state_migrations()).await?;
+    warn_of_replication(variables::STATE, &state).await;
+    Ok(state)
 }
 
 /// Opens the sandbox's own file.
@@ -88,7 +109,38 @@ async fn open(url: &DatabaseUrl, area: Area, variable: &'static str, migrations:
     let trouble = |source| Trouble::Database { variable, place: url.to_string(), source };
     let database = Database::open(url, area, &PoolOptions::default()).await.map_err(trouble)?;
     if !migrations.is_empty() {
-        database.migrate(migrations).await.map_err(trouble)?;
+        warn_of_schema(variable, database.prepare_tables(migrations).await.map_err(trouble)?);
     }
     Ok(database)
+}
+
+fn warn_of_schema(variable: &'static str, schema: Schema) {
+    if let Schema::Newer { found, known } = schema {
+        tracing::warn!(
+            "{variable}: a newer program has brought the tables to schema {found}; this one knows {known} and goes on beside it"
+        );
+    }
+}
+
+/// What a standby without synchronous replication means, for the log and for whoever asks.
+pub(crate) const UNSAFE_STANDBY: &str =
+    "its standby is not synchronous: a failover loses payments that were answered. Set synchronous_standby_names";
+
+async fn warn_of_replication(variable: &'static str, database: &Database) {
+    match database.replication().await {
+        Ok(Some(Replication { standbys: 1.., is_synchronous: false })) => tracing::warn!("{variable}: {UNSAFE_STANDBY}"),
+        Ok(_) => {}
+        Err(error) => tracing::debug!(error = %Chain(&error), "{variable}: whether it has standbys is not known"),
+    }
+}
+
+/// Brings one area's tables forward with the role that owns them, and grants its group what a running program needs.
+/// Answers whether there is such a group.
+pub(crate) async fn migrate(url: &DatabaseUrl, area: Area, variable: &'static str, migrations: &[Migration]) -> Result<bool, Trouble> {
+    let trouble = |source| Trouble::Database { variable, place: url.to_string(), source };
+    let database = Database::open(url, area, &PoolOptions::default()).await.map_err(trouble)?;
+    warn_of_schema(variable, database.migrate(migrations).await.map_err(trouble)?);
+    let granted = database.grant_to_group().await.map_err(trouble)?;
+    database.close().await;
+    Ok(granted)
 }

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chassis::clock::{Clock, SystemClock};
 use chassis::identity::Role;
+use chassis::ids::{IdSource, SystemIds};
 use chrono::TimeDelta;
-use event_store::OpenError;
+use database::Area;
+use event_store::{LOG_MIGRATIONS, OpenError, lineage};
 use projections::View;
 
 use crate::chosen::Trouble;
@@ -16,19 +19,55 @@ use crate::running;
 use crate::settings::Settings;
 use crate::stores::{self, Log};
 use crate::terminal::say;
+use crate::variables;
 
 /// What the embedded log is told of a process that holds it for a moment.
 const BRIEF_HOLDER: &str = "a paystream subcommand";
 
-/// `paystream migrate`
+/// How long a server may take to say whether it is ready: its own checks take at most two seconds.
+const READY_LIMIT: Duration = Duration::from_secs(4);
+
+/// `paystream migrate`: brings all tables forward, with the roles that own them, and grants the groups of running programs.
 pub(crate) async fn migrate(config: Option<&Path>) -> Result<(), Trouble> {
     let settings = Settings::load(config, &[])?;
     keys::prepare_folders(&settings)?;
+    let areas = [
+        (&settings.event_store, Area::Log, variables::EVENT_STORE, LOG_MIGRATIONS.to_vec()),
+        (&settings.views, Area::Views, variables::VIEWS, stores::views_migrations()),
+        (&settings.state, Area::State, variables::STATE, stores::state_migrations()),
+    ];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    Log::open(&settings, &clock, BRIEF_HOLDER).await?.shutdown().await;
-    stores::open_views(&settings).await?.close().await;
-    stores::open_state(&settings).await?.close().await;
+    for (url, area, variable, migrations) in areas {
+        let is_embedded_log = area == Area::Log && url.sqlite_path().is_some();
+        // A running server holds its embedded log, and says so when the log is opened.
+        if is_embedded_log {
+            Log::open(&settings, &clock, BRIEF_HOLDER).await?.shutdown().await;
+        } else if stores::migrate(url, area, variable, &migrations).await? {
+            say(&format!("The role {} may use what is there now.", area.schema()));
+        }
+        if area == Area::Log && !is_embedded_log {
+            // The log's own number is made with its tables.
+            Log::open(&settings, &clock, BRIEF_HOLDER).await?.shutdown().await;
+        }
+    }
     say("All tables are up to date.");
+    Ok(())
+}
+
+/// `paystream lineage renew`
+pub(crate) async fn renew_lineage(config: Option<&Path>) -> Result<(), Trouble> {
+    let settings = Settings::load(config, &[])?;
+    keys::prepare_folders(&settings)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let log = Log::open(&settings, &clock, BRIEF_HOLDER).await?;
+    let lineage = SystemIds::new(clock).event_id();
+    let renewed = lineage::renew(log.store().as_ref(), lineage).await;
+    log.shutdown().await;
+    match renewed? {
+        Some(former) => say(&format!("The log's lineage was {former} and is {lineage} now.")),
+        None => say(&format!("The log's lineage is {lineage} now.")),
+    }
+    say("A stream PAYSTREAM that was filled before is refused from now on: delete it, and the relay fills it again.");
     Ok(())
 }
 
@@ -72,14 +111,32 @@ pub(crate) async fn rebuild(config: Option<&Path>, view: &str) -> Result<(), Tro
 async fn ask_to_rebuild(settings: &Settings, server: &str, view: View) -> Result<RebuildAnswer, Trouble> {
     let clock = Arc::new(SystemClock::default());
     running::follow(&clock, server).await;
-    let issued = keys::issuer(settings, clock)?.issue("paystream-rebuild", &[Role::Operator]);
+    let issuer = keys::issuer(settings, clock)?;
+    let made = issuer.issue("paystream-rebuild", &[Role::Operator]);
     let url = format!("{server}{}", rebuild_path(view));
     let remote = |source| Trouble::Remote { url: server.to_owned(), source };
     // The server runs on this machine: no proxy leads to it.
     let client = reqwest::Client::builder().no_proxy().build().map_err(remote)?;
-    let answer = client.post(&url).bearer_auth(issued.token.expose()).send().await.map_err(remote)?;
+    let answer = client.post(&url).bearer_auth(made.token.expose()).send().await.map_err(remote)?;
     if !answer.status().is_success() {
         return Err(Trouble::RemoteRebuild { url, answer: answer.text().await.map_err(remote)? });
     }
     answer.json().await.map_err(remote)
+}
+
+/// `paystream ready`: whether the server that listens where this configuration says may take traffic.
+pub(crate) async fn ready(config: Option<&Path>) -> Result<(), Trouble> {
+    let settings = Settings::load(config, &[])?;
+    let url = format!("http://{}/readyz", running::reachable(settings.listen));
+    let remote = |source| Trouble::Remote { url: url.clone(), source };
+    let client = reqwest::Client::builder().timeout(READY_LIMIT).no_proxy().build().map_err(remote)?;
+    let answer = client.get(&url).send().await.map_err(remote)?;
+    let is_ready = answer.status().is_success();
+    let said = answer.text().await.map_err(remote)?;
+    if is_ready {
+        say(&said);
+        Ok(())
+    } else {
+        Err(Trouble::NotReady { url, said })
+    }
 }

@@ -1,5 +1,8 @@
 // What a checkout shows, decided from the server's state alone. No element of the page is touched here.
 
+/** Ways to pay that open a wallet's app on the phone that shows this page. */
+const ON_PHONES = ["alipay_wap", "wechat_h5", "wechat_h5_v2"];
+
 const SETTLED = ["paid", "completed"];
 /** What of a payment went back, by the view that says so. */
 const REFUNDED = ["partially_refunded", "refunded"];
@@ -20,8 +23,17 @@ export function replaces(next, shown) {
  * code may overtake the stream.
  */
 export function withKnownRecord(next, shown) {
-  const isOlder = !next.pay_record && shown?.order_id === next.order_id && shown.pay_record;
-  return isOlder ? { ...next, pay_record: shown.pay_record } : next;
+  const isSame = shown?.order_id === next.order_id && shown.pay_record;
+  // The order's own code is no pay record: it stays until it is over, whatever the wallets that scan it begin.
+  const isOwnCode = isSame && shown.pay_record.channel === "aggregate" && next.status === "awaiting_payment";
+  const isOlder = isSame && !next.pay_record;
+  return isOlder || isOwnCode ? { ...next, pay_record: shown.pay_record } : next;
+}
+
+/** Of `channels`, those that whoever has `agent` (the browser's own name) can use. */
+export function offered(channels, agent) {
+  const isPhone = /Mobile|Android|iPhone|iPad|HarmonyOS/.test(agent);
+  return channels.filter((channel) => isPhone || !ON_PHONES.includes(channel));
 }
 
 /**

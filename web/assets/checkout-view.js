@@ -3,7 +3,7 @@ import { wordsOf } from "./api.js";
 import { byId, make, show } from "./dom.js";
 import { dateAndTime, say, sayWords, text, timeNearby } from "./i18n.js";
 import { money } from "./money.js";
-import { deadline, isPage, isSandbox, walletAddress } from "./checkout-state.js";
+import { deadline, isPage, isSandbox, offered, walletAddress } from "./checkout-state.js";
 import { clockText, secondsLeft } from "./countdown.js";
 import { drawQr } from "./qr.js";
 
@@ -16,9 +16,9 @@ const ASKABLE_VIEWS = ["pay", "code_over", "code_failed", "time_up", "closing"];
 /** From here on the count-down asks for attention. */
 const URGENT_S = 120;
 const DRAWN_PIXELS = 440;
-const PREFIXES = { alipay: "alipay", wechat: "wechat" };
+const PREFIXES = { alipay: "alipay", wechat: "wechat", aggregate: "aggregate" };
 /** Channels that have a name of their own beside their wallet's, where a wallet is offered in several ways. */
-const NAMED_CHANNELS = ["alipay_qr", "alipay_page"];
+const NAMED_CHANNELS = ["alipay_qr", "alipay_page", "alipay_wap", "wechat_native", "wechat_h5", "aggregate"];
 /** The views of an order that was paid. */
 const PAID_VIEWS = ["paid", "partially_refunded", "refunded"];
 
@@ -103,7 +103,7 @@ export function clearUnreachable() {
   if ("unreachable" in byId("answer").dataset) paintAnswer(null);
 }
 
-/** The family of a channel, which names it for people: "alipay", "wechat" or the channel's own word. */
+/** The family of a channel, which names it for people: "alipay", "wechat", "aggregate" or the channel's own word. */
 export function walletOf(channel) {
   return PREFIXES[String(channel).split("_")[0]] ?? String(channel);
 }
@@ -132,7 +132,7 @@ function paintTitle(state, view) {
 
 function paintChannels(state, choose) {
   const current = channelOf(state);
-  const buttons = (state.channels ?? []).map((channel) => {
+  const buttons = offered(state.channels ?? [], navigator.userAgent).map((channel) => {
     const button = make("button", {
       class: "channel",
       type: "button",

@@ -2,13 +2,15 @@
 import { call } from "./api.js";
 import { byId, whileBusy } from "./dom.js";
 import { onLanguage, startLanguage } from "./i18n.js";
-import { isFinal, replaces, viewOf, withKnownRecord } from "./checkout-state.js";
+import { isFinal, offered, replaces, viewOf, withKnownRecord } from "./checkout-state.js";
 import * as page from "./checkout-view.js";
 import { ServerClock } from "./countdown.js";
 import { watch } from "./watch.js";
 
 /** The checkout's own address, which holds its token. */
 const address = location.pathname.replace(/\/+$/, "");
+/** The wallet that was chosen before, if one was. */
+const preferred = location.hash.slice(1);
 const TICK_MS = 250;
 
 const clock = new ServerClock();
@@ -76,7 +78,9 @@ function currentView() {
 }
 
 function currentChannel() {
-  return state.pay_record?.channel ?? state.channels?.[0] ?? null;
+  if (state.pay_record) return state.pay_record.channel;
+  const channels = offered(state.channels ?? [], navigator.userAgent);
+  return channels.find((channel) => page.walletOf(channel) === preferred) ?? channels[0] ?? null;
 }
 
 async function makeCode(channel) {

@@ -11,7 +11,10 @@ let key = null;
 
 startLanguage();
 startAccount(start);
-byId("pay-alipay").addEventListener("click", () => whileBusy(byId("pay-alipay"), () => signedIn("sign_in.then_pay", order)));
+for (const wallet of ["alipay", "wechat"]) {
+  const button = byId(`pay-${wallet}`);
+  button.addEventListener("click", () => whileBusy(button, () => signedIn("sign_in.then_pay", () => order(wallet))));
+}
 start();
 
 function start() {
@@ -55,7 +58,8 @@ async function paintCourse(courseId) {
   }
 }
 
-async function order() {
+/** The checkout begins with the wallet that was chosen here, and offers the other one too. */
+async function order(wallet) {
   key ??= newKey();
   const body = { source: "course_selection", selection_id: selectionId, client: "web" };
   let answer;
@@ -66,7 +70,7 @@ async function order() {
     throw problem;
   }
   key = null;
-  location.assign(answer.data.checkout_url);
+  location.assign(`${answer.data.checkout_url}#${wallet}`);
 }
 
 // Coming back from the checkout: the selection may be paid by now.

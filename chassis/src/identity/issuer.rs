@@ -1,6 +1,6 @@
 //! Making tokens.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, encode};
@@ -16,8 +16,7 @@ pub const TOKEN_LIFE: TimeDelta = TimeDelta::minutes(15);
 
 /// Signs tokens for identities.
 pub struct TokenIssuer {
-    key: SigningKey,
-    header: Header,
+    key: RwLock<Arc<SigningKey>>,
     issuer: String,
     audience: String,
     clock: Arc<dyn Clock>,
@@ -51,9 +50,8 @@ struct Claims<'a> {
 impl TokenIssuer {
     /// Signs with `key` as `issuer` for `audience`, at the times of `clock`.
     pub fn new(key: SigningKey, issuer: impl Into<String>, audience: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
-        let header = Header { kid: Some(key.key_id().to_owned()), ..Header::new(Algorithm::EdDSA) };
         let ids = SystemIds::new(Arc::clone(&clock));
-        Self { key, header, issuer: issuer.into(), audience: audience.into(), clock, ids }
+        Self { key: RwLock::new(Arc::new(key)), issuer: issuer.into(), audience: audience.into(), clock, ids }
     }
 
     /// A token for `subject` that is good for [`TOKEN_LIFE`].
@@ -68,7 +66,9 @@ impl TokenIssuer {
         let token_id = self.ids.event_id().to_string();
         let claims =
             Claims { iss: &self.issuer, aud: &self.audience, sub: subject, roles, iat: issued_at, exp: expires_at, jti: &token_id };
-        let token = encode(&self.header, &claims, &self.key.encoding).expect("a key that was read as Ed25519 signs any claims");
+        let key = self.key();
+        let header = Header { kid: Some(key.key_id().to_owned()), ..Header::new(Algorithm::EdDSA) };
+        let token = encode(&header, &claims, &key.encoding).expect("a key that was read as Ed25519 signs any claims");
         IssuedToken {
             token: Secret::new(token),
             token_id,
@@ -78,7 +78,12 @@ impl TokenIssuer {
     }
 
     /// The key whose verifying half the other processes need.
-    pub fn key(&self) -> &SigningKey {
-        &self.key
+    pub fn key(&self) -> Arc<SigningKey> {
+        Arc::clone(&self.key.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Signs with `key` from now on. Every process should know its verifying half by then.
+    pub fn sign_with(&self, key: SigningKey) {
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
     }
 }

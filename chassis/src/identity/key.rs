@@ -14,6 +14,9 @@ use crate::secret::{self, Secret};
 /// The base64 characters of one line of PEM.
 const PEM_LINE: usize = 64;
 
+/// The last line of a private key's PEM.
+const PEM_END: &str = "-----END PRIVATE KEY-----";
+
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -49,10 +52,18 @@ impl SigningKey {
         Ok(Self::new(encoding, &pair))
     }
 
-    /// Reads the key that lies in `path`, or makes one there first, readable by its owner only.
-    pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
+    /// Reads several PKCS#8 PEM texts, one after another: the first is the one to sign with, the others are known still or
+    /// already. Errors: `Unreadable`, also where there is none.
+    pub fn all_from_pem(pem: &Secret<String>) -> Result<Vec<Self>, KeyError> {
+        let texts = pem.expose().split_inclusive(PEM_END).filter(|text| !text.trim().is_empty());
+        let keys = texts.map(|text| Self::from_pem(&Secret::new(text.to_owned()))).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() { Err(KeyError::Unreadable) } else { Ok(keys) }
+    }
+
+    /// Reads the keys that lie in `path`, as [`Self::all_from_pem`], or makes one there first, readable by its owner only.
+    pub fn load_or_create(path: &Path) -> Result<Vec<Self>, KeyError> {
         let pem = secret::read_or_create(path, || Self::generate().map(|key| key.to_pem()))?;
-        Self::from_pem(&pem)
+        Self::all_from_pem(&pem)
     }
 
     /// The key as PKCS#8 PEM.
@@ -66,7 +77,8 @@ impl SigningKey {
             pem.push('\n');
             rest = tail;
         }
-        pem.push_str("-----END PRIVATE KEY-----\n");
+        pem.push_str(PEM_END);
+        pem.push('\n');
         Secret::new(pem)
     }
 
@@ -152,8 +164,20 @@ mod tests {
     fn a_second_start_finds_the_key_of_the_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token_key.pem");
-        let first = SigningKey::load_or_create(&path).unwrap();
-        assert_eq!(SigningKey::load_or_create(&path).unwrap().key_id(), first.key_id());
+        let [first, second] = [(); 2].map(|()| SigningKey::load_or_create(&path).unwrap());
+        assert_eq!((first.len(), first[0].key_id()), (1, second[0].key_id()));
+    }
+
+    #[test]
+    fn several_keys_of_one_text_are_read_in_its_order_and_a_wrong_one_spoils_all() {
+        let keys = [(); 3].map(|()| SigningKey::generate().unwrap());
+        let text = keys.iter().map(|key| key.to_pem().expose().clone()).collect::<Vec<_>>().join("\n");
+        let read = SigningKey::all_from_pem(&Secret::new(format!("\n{text}\n"))).unwrap();
+        let ids = |keys: &[SigningKey]| keys.iter().map(|key| key.key_id().to_owned()).collect::<Vec<_>>();
+        assert_eq!(ids(&read), ids(&keys));
+        for wrong in [String::new(), format!("{text}rest"), text.replacen("PRIVATE", "PUBLIC", 1)] {
+            assert!(matches!(SigningKey::all_from_pem(&Secret::new(wrong)), Err(KeyError::Unreadable)));
+        }
     }
 
     #[test]

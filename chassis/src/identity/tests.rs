@@ -42,8 +42,8 @@ impl World {
 
     fn signed(&self, algorithm: Algorithm, key_id: Option<&str>, claims: &Value) -> String {
         let header = Header { kid: key_id.map(str::to_owned), ..Header::new(algorithm) };
-        let secret = EncodingKey::from_secret(b"guess");
-        let key = if algorithm == Algorithm::EdDSA { &self.issuer.key().encoding } else { &secret };
+        let (ours, secret) = (self.issuer.key(), EncodingKey::from_secret(b"guess"));
+        let key = if algorithm == Algorithm::EdDSA { &ours.encoding } else { &secret };
         encode(&header, claims, key).unwrap()
     }
 
@@ -67,6 +67,22 @@ fn a_token_proves_who_it_was_issued_to() {
     assert_eq!(identity.roles, [Role::Buyer, Role::Operator]);
     assert_eq!(identity.token_id, issued.token_id);
     assert_eq!((issued.expires_in_s, issued.expires_at.timestamp()), (900, 1_700_000_900));
+}
+
+#[test]
+fn a_new_key_is_signed_with_once_it_is_taken_and_an_old_one_is_good_while_it_is_known() {
+    let world = world();
+    let (old, next) = (world.issuer.key(), SigningKey::generate().unwrap());
+    let before = world.token();
+    world.verifier.know([next.verifying_key(), old.verifying_key()]);
+    let next_id = next.verifying_key();
+    world.issuer.sign_with(next);
+    let after = world.token();
+    assert_eq!(world.issuer.key().key_id(), next_id.key_id());
+    assert!(world.verifier.verify(&before).is_ok() && world.verifier.verify(&after).is_ok());
+    world.verifier.know([next_id]);
+    assert_eq!(world.verifier.verify(&before), Err(TokenError::UnknownKey));
+    assert!(world.verifier.verify(&after).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Judging tokens.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 use jsonwebtoken::errors::ErrorKind;
@@ -54,7 +54,7 @@ pub enum TokenError {
 
 /// Judges tokens by the keys it knows.
 pub struct TokenVerifier {
-    keys: HashMap<String, VerifyingKey>,
+    keys: RwLock<HashMap<String, VerifyingKey>>,
     issuer: String,
     audience: String,
     clock: Arc<dyn Clock>,
@@ -95,20 +95,22 @@ impl TokenVerifier {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
-        Self {
-            keys: keys.into_iter().map(|key| (key.key_id().to_owned(), key)).collect(),
-            issuer: issuer.into(),
-            audience: audience.into(),
-            clock,
-            revoked: None,
-            validation,
-        }
+        Self { keys: RwLock::new(by_id(keys)), issuer: issuer.into(), audience: audience.into(), clock, revoked: None, validation }
     }
 
     /// Also refuses what `revoked` names.
     #[must_use]
     pub fn with_revoked(self, revoked: Arc<dyn RevokedTokens>) -> Self {
         Self { revoked: Some(revoked), ..self }
+    }
+
+    /// Knows these keys from now on, and no others.
+    pub fn know(&self, keys: impl IntoIterator<Item = VerifyingKey>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = by_id(keys);
+    }
+
+    fn key(&self, key_id: &str) -> Option<VerifyingKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(key_id).cloned()
     }
 
     /// The identity that a token proves.
@@ -120,7 +122,7 @@ impl TokenVerifier {
         if header.alg != Algorithm::EdDSA {
             return Err(TokenError::Malformed);
         }
-        let key = header.kid.and_then(|key_id| self.keys.get(&key_id)).ok_or(TokenError::UnknownKey)?;
+        let key = header.kid.and_then(|key_id| self.key(&key_id)).ok_or(TokenError::UnknownKey)?;
         let claims = decode::<Claims>(token, &key.decoding, &self.validation).map_err(|error| match error.kind() {
             ErrorKind::InvalidSignature => TokenError::Forged,
             _ => TokenError::Malformed,
@@ -160,4 +162,8 @@ impl TokenVerifier {
         }
         Ok(())
     }
+}
+
+fn by_id(keys: impl IntoIterator<Item = VerifyingKey>) -> HashMap<String, VerifyingKey> {
+    keys.into_iter().map(|key| (key.key_id().to_owned(), key)).collect()
 }

@@ -52,8 +52,8 @@ const HEADER_COUNT_LIMIT: usize = 100;
 /// How long to wait before accepting again after the system refused, for instance for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves `router` on `listener` until `shutdown`, then takes no more connections, ends streams of server-sent events,
-/// lets running requests finish for at most `drain_limit` and cuts the rest. Answers how many connections were cut, without
+/// Serves `router` on `listener` until `shutdown`, then takes no more connections than those that wait already, ends streams of
+/// server-sent events, lets running requests finish for at most `drain_limit` and cuts the rest. Answers how many connections were cut, without
 /// those that never sent a whole request: they lose nothing, and are hardly waited for.
 ///
 /// Requests carry `ConnectInfo<SocketAddr>` (the peer's address) and [`Shutdown`] as extensions.
@@ -77,7 +77,11 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown, dr
             },
         }
     }
-    drop(listener);
+    for (stream, peer) in waiting(listener) {
+        // Beyond the limit they were not to be served now, and later there is nobody.
+        let Ok(permit) = Arc::clone(&limit).try_acquire_owned() else { break };
+        connections.spawn(serve_connection(stream, peer, router.clone(), shutdown.clone(), permit));
+    }
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(drain_limit, drained).await.is_ok() {
         return 0;
@@ -94,6 +98,25 @@ async fn accept(listener: &TcpListener, limit: &Arc<Semaphore>) -> io::Result<(T
     Ok((stream, peer, permit))
 }
 
+/// Closes the listener and answers the connections that waited to be accepted. The system has told their clients that they
+/// are connected: closed with the listener, a request that is on its way would be lost instead of refused.
+fn waiting(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let mut waiting = Vec::new();
+    let listener = match listener.into_std() {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "connections that waited were not served");
+            return waiting;
+        }
+    };
+    // It does not block: after the last one it answers that there is none.
+    while let Ok((stream, peer)) = listener.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        waiting.extend(stream.ok().map(|stream| (stream, peer)));
+    }
+    waiting
+}
+
 async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, shutdown: Shutdown, _permit: OwnedSemaphorePermit) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = %Chain(&error), "a connection stays slow");
@@ -102,6 +125,7 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
     let noting = progress.clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
         let (router, shutdown, progress) = (router.clone(), shutdown.clone(), noting.clone());
+        progress.come();
         async move {
             // Who waits to be told to go on has not sent the body that a refusal would leave.
             let waits = request.headers().contains_key(EXPECT);
@@ -129,10 +153,24 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = word.triggered() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = without_request(&progress) => return,
+            // Told to end before it has read anything, a connection closes at once, and the request that is on its way is
+            // lost. So a first request is waited for, as long as for the rest of one.
+            let first = tokio::time::timeout(HALF_REQUEST_LIMIT, async {
+                tokio::select! {
+                    ended = connection.as_mut() => Some(ended),
+                    () = progress.first_request() => None,
+                }
+            });
+            match first.await {
+                Err(_) => return,
+                Ok(Some(ended)) => ended,
+                Ok(None) => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        () = without_request(&progress) => return,
+                    }
+                }
             }
         }
     };

@@ -15,7 +15,8 @@ fn refused(pairs: &[(&str, &str)]) -> String {
 #[test]
 fn without_a_variable_it_runs_whole_with_embedded_stores() {
     let settings = settings(&[], &[]).unwrap();
-    assert_eq!(settings.roles.len(), Role::ALL.len());
+    assert_eq!(settings.roles.len(), Role::ALL.len() - 1, "all but the relay, which needs a broker");
+    assert!(settings.nats.is_none() && !settings.plays(Role::Relay));
     assert!(settings.event_store.sqlite_path().is_some() && settings.demo);
     assert!(matches!(settings.alipay, AlipaySource::OwnSandbox));
     assert_eq!(settings.admission, AdmissionConfig::default());
@@ -95,4 +96,54 @@ fn coupons_are_granted_by_the_demo_and_by_whoever_asks_for_it() {
     assert_eq!(amount(&[(variables::DEMO, "off")]), None);
     assert_eq!(amount(&[(variables::DEMO, "off"), (variables::COUPON_AMOUNT, "700")]), Some(700));
     assert_eq!(amount(&[(variables::COUPON_AMOUNT, "0")]), None);
+}
+
+#[test]
+fn with_a_broker_the_relay_is_one_of_all_roles() {
+    let settings = settings(&[(variables::NATS, "nats://relay:s3cret@one:4222"), (variables::NATS_REPLICAS, "3")], &[]).unwrap();
+    assert!(settings.plays(Role::Relay));
+    let nats = settings.nats.unwrap();
+    assert_eq!((nats.url.to_string().as_str(), nats.replicas), ("nats://relay:***@one:4222", 3));
+}
+
+#[test]
+fn a_relay_without_a_broker_and_a_broker_that_is_none_are_refused() {
+    for broker in [&[][..], &[(variables::NATS, "none")]] {
+        let error = settings(broker, &["relay"]).err().unwrap().to_string();
+        assert!(error.starts_with(variables::NATS), "{error}");
+    }
+    let error = refused(&[(variables::NATS, "http://relay:s3cret@one:4222")]);
+    assert!(error.starts_with(variables::NATS) && !error.contains("s3cret"), "{error}");
+    assert!(refused(&[(variables::NATS_REPLICAS, "2")]).starts_with(variables::NATS_REPLICAS));
+}
+
+#[test]
+fn alipay_has_keys_or_certificates_and_all_of_them() {
+    let common = [
+        (variables::ALIPAY_APP_ID, "2026"),
+        (variables::ALIPAY_SELLER_ID, "2088000000000001"),
+        (variables::ALIPAY_APP_PRIVATE_KEY_FILE, "/nowhere"),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| refused(&[&common[..], more].concat());
+    let (own, theirs, roots) = (variables::ALIPAY_APP_CERT_FILE, variables::ALIPAY_CERT_FILES, variables::ALIPAY_ROOT_CERT_FILE);
+    assert!(with(&[]).starts_with(variables::ALIPAY_PUBLIC_KEY_FILES));
+    for given in [own, theirs, roots] {
+        let missing = [own, theirs, roots].into_iter().find(|variable| *variable != given).unwrap();
+        assert!(with(&[(given, "/nowhere")]).starts_with(missing), "{given}");
+    }
+    let all = [(own, "/nowhere"), (theirs, "/nowhere"), (roots, "/nowhere")];
+    assert!(with(&all).starts_with(variables::ALIPAY_APP_PRIVATE_KEY_FILE), "it is read");
+    let both = with(&[&all[..], &[(variables::ALIPAY_PUBLIC_KEY_FILES, "/nowhere")]].concat());
+    assert!(both.starts_with(variables::ALIPAY_PUBLIC_KEY_FILES) && both.contains("certificates"), "{both}");
+}
+
+#[test]
+fn the_sandbox_has_all_of_alipays_products_unless_some_are_named() {
+    let products = |words: &str| settings(&[(variables::ALIPAY_PRODUCTS, words)], &[]).unwrap().alipay_products;
+    assert_eq!(settings(&[], &[]).unwrap().alipay_products, [Channel::AlipayQr, Channel::AlipayPage, Channel::AlipayWap]);
+    assert_eq!(products("wap, qr"), [Channel::AlipayWap, Channel::AlipayQr]);
+    for wrong in ["app", "qr,app", ",", "QR"] {
+        assert!(refused(&[(variables::ALIPAY_PRODUCTS, wrong)]).starts_with(variables::ALIPAY_PRODUCTS), "{wrong}");
+    }
+    assert_eq!(alipay::products(&Typed::default(), true).unwrap(), [Channel::AlipayQr], "live, only what is named");
 }

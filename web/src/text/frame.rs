@@ -36,4 +36,5 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("problem.try_again", "Try again", "重试"),
     Text::new("wallet.alipay", "Alipay", "支付宝"),
     Text::new("wallet.wechat", "WeChat Pay", "微信支付"),
+    Text::new("wallet.aggregate", "Alipay or WeChat Pay", "支付宝或微信"),
 ];

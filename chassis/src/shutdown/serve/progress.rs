@@ -7,14 +7,29 @@ use std::task::{Context, Poll};
 
 use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::watch;
 
-/// Whether the last request of a connection has come whole. Clones share it.
+/// Whether a first request of a connection has come, and whether its last one has come whole. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
+    has_come: Arc<watch::Sender<bool>>,
     is_whole: Arc<AtomicBool>,
 }
 
 impl Progress {
+    /// The head of a request has come.
+    pub(super) fn come(&self) {
+        self.has_come.send_replace(true);
+    }
+
+    /// Ends when the head of a first request has come, at once if it has.
+    pub(super) async fn first_request(&self) {
+        // The sender cannot be gone: this is one.
+        if self.has_come.subscribe().wait_for(|has_come| *has_come).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// A request has come whole, or is answered without its rest.
     pub(super) fn whole(&self) {
         self.is_whole.store(true, Ordering::Relaxed);

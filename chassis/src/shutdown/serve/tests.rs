@@ -141,6 +141,26 @@ async fn after_the_word_a_running_request_is_finished_and_no_other_is_taken() {
 }
 
 #[tokio::test]
+async fn whoever_was_connected_before_the_word_is_answered() {
+    let server = start(PATIENCE).await;
+    // The server shares this thread, so that it accepts none of them before the word.
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+            io::Write::write_all(&mut stream, b"GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            stream.set_nonblocking(true).unwrap();
+            TcpStream::from_std(stream).unwrap()
+        })
+        .collect();
+    server.shutdown.trigger();
+    for stream in waiting {
+        let answer = rest(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
+    }
+    assert_eq!(server.served.await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn an_idle_connection_does_not_hold_up_the_end() {
     let server = start(PATIENCE).await;
     let mut used = server.get("/peer").await;
