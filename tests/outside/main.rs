@@ -5,10 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "a test's helper that cannot go on has failed the test")]
 
 mod access;
+mod alipay_products;
 mod bad_input;
+mod compose;
 mod configuration;
 mod coupons;
 mod dark;
+mod doctor;
 mod documents;
 mod forgeries;
 mod harness;
@@ -19,11 +22,17 @@ mod kill_under_load;
 mod lifecycle;
 mod notices;
 mod operators_inbox;
+mod other_consumers;
 mod packages;
 mod page_payment;
 mod paid_twice;
+mod postgres_roles;
+mod product_codes;
 mod qr_images;
 mod rebuild;
+mod relay;
+mod roles;
+mod sdks;
 mod shop_in_browser;
 mod source_defects;
 mod start_up;
@@ -33,3 +42,4 @@ mod store_faults;
 mod two_processes;
 mod view_down;
 mod views;
+mod wechat;

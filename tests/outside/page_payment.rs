@@ -27,7 +27,7 @@ pub(super) struct Page {
     pay_url: String,
 }
 
-async fn ordered(buyer: &Api) -> String {
+pub(super) async fn ordered(buyer: &Api) -> String {
     let selection_id = buyer.select_course(PAID_COURSE).await.expect(201).field("selection_id");
     buyer.order_selection(&selection_id).await.expect(201).field("order_id")
 }
@@ -58,7 +58,7 @@ fn attribute<'h>(html: &'h str, before: &str) -> (String, &'h str) {
     (value, rest)
 }
 
-fn form_of(page: &Reply) -> Form {
+pub(super) fn form_of(page: &Reply) -> Form {
     let html = page.text();
     assert!(html.contains("<form method=\"post\"") && html.contains("<button type=\"submit\">"), "{html}");
     let (action, mut rest) = attribute(&html, " action=\"");

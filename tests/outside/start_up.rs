@@ -10,6 +10,9 @@ use super::harness::{Config, PAID_COURSE, Paystream, SharedPaystream, StoreKind,
 
 static SHARED: SharedPaystream = SharedPaystream::new("start-up");
 
+/// The schemas, and the roles that are named like them, with the one that owns the tables.
+const ON_POSTGRES: [&str; 4] = ["paystream_log", "paystream_views", "paystream_state", "paystream_owner"];
+
 #[test]
 fn a_second_start_finds_the_data_of_the_first_on_sqlite() {
     run(second_start(StoreKind::Embedded));
@@ -110,7 +113,9 @@ fn operations_reads_health_readiness_and_the_metrics_that_its_document_names() {
         }
         let document = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
         let words = document.split(|character: char| !(character.is_ascii_lowercase() || character == '_'));
-        let named: BTreeSet<_> = words.filter(|word| word.starts_with("paystream_")).collect();
+        // Schemas and roles on Postgres have such names too.
+        let is_metric = |word: &&str| word.starts_with("paystream_") && !ON_POSTGRES.contains(word);
+        let named: BTreeSet<_> = words.filter(is_metric).collect();
         assert!(named.len() >= 6, "{named:?}");
         for name in named {
             // A histogram's samples are its buckets, sum and count.

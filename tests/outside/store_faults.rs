@@ -1,8 +1,11 @@
 //! Disks that are full, locked or read-only, and a Postgres that goes and comes: a clear error, `/readyz` says so,
 //! nothing half-done, and recovery by itself.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection};
@@ -48,6 +51,15 @@ impl Answered {
         server.api().get("/healthz").send().await.expect(200);
     }
 
+    /// Sooner or later one is answered.
+    async fn until_one_is_done(&mut self, service: &Api) {
+        eventually("a command is done", async || {
+            let reply = self.try_one(service).await;
+            if reply.status == 201 { Ok(()) } else { Err(reply.to_string()) }
+        })
+        .await;
+    }
+
     /// By itself, everything works again, and exactly what was answered stands in the log.
     async fn until_recovered(&mut self, server: &Paystream, service: &Api) {
         eventually("/readyz answers 200 again", async || {
@@ -55,11 +67,7 @@ impl Answered {
             if reply.status == 200 { Ok(()) } else { Err(reply.to_string()) }
         })
         .await;
-        eventually("a command is done again", async || {
-            let reply = self.try_one(service).await;
-            if reply.status == 201 { Ok(()) } else { Err(reply.to_string()) }
-        })
-        .await;
+        self.until_one_is_done(service).await;
         let log = server.auditor().events().await;
         assert_well_formed(&log);
         for order_id in &self.0 {
@@ -196,6 +204,74 @@ fn a_postgres_that_stops_or_crashes_and_comes_again_is_waited_for() {
             buyer.until_course_is_in_the_table(super::harness::PAID_COURSE).await;
         }
     });
+}
+
+/// Ends every connection that Paystream has.
+const CUT: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name like 'paystream%'";
+
+/// How many ask at once while Postgres is in trouble.
+const CALLERS: usize = 8;
+
+#[test]
+fn a_postgres_that_cuts_lacks_connections_or_is_slow_in_mid_batch_costs_nothing_that_was_answered() {
+    run(async {
+        let postgres = PostgresServer::start().await;
+        let url = postgres.url("postgres");
+        let database = Database::on(&url).await;
+        let database_url = database.url.clone();
+        let server = Paystream::start_on("postgres-trouble", Config::on(super::harness::StoreKind::Postgres), Some(database)).await;
+        let (service, buyer) = (server.service(), server.buyer("alice"));
+        drop(server.auditor());
+        let mut answered = Answered::default();
+        answered.try_one(&service).await.expect(201);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let callers = (0..CALLERS).map(|_| tokio::spawn(ask_on(service.clone(), Arc::clone(&is_over)))).collect::<Vec<_>>();
+        let mut admin = sqlx::PgConnection::connect(&url).await.unwrap();
+
+        // Cut off again and again, with batches on their way.
+        for _ in 0..10 {
+            sqlx::query(CUT).execute(&mut admin).await.unwrap();
+            answered.until_one_is_done(&service).await;
+        }
+
+        // Those that Paystream has are cut, and others take every connection that the server has, until it is refused.
+        let mut taken = Vec::new();
+        for _ in 0..100 {
+            sqlx::query(CUT).execute(&mut admin).await.unwrap();
+            while let Ok(connection) = sqlx::PgConnection::connect(&url).await {
+                taken.push(connection);
+            }
+        }
+        assert!(taken.len() > 80, "{} connections were taken", taken.len());
+        answered.until_refused(&server, &service).await;
+        drop(taken);
+        answered.until_one_is_done(&service).await;
+
+        // The log's table is held for longer than a statement may take; what waited is refused or done, and nothing in between.
+        let mut slow = sqlx::PgConnection::connect(&database_url).await.unwrap();
+        sqlx::raw_sql("begin; lock table paystream_log.event in access exclusive mode").execute(&mut slow).await.unwrap();
+        answered.until_refused(&server, &service).await;
+        sqlx::raw_sql("rollback").execute(&mut slow).await.unwrap();
+        is_over.store(true, Ordering::Relaxed);
+        for caller in callers {
+            answered.0.extend(caller.await.unwrap());
+        }
+        answered.until_recovered(&server, &service).await;
+        paid_order(&buyer).await;
+        let orders = answered.0.iter().collect::<BTreeSet<_>>();
+        assert_eq!(orders.len(), answered.0.len(), "no number was given twice");
+        assert!(answered.0.len() > 20, "{} orders were no load", answered.0.len());
+    });
+}
+
+/// Asks for one order after another; those that were answered.
+async fn ask_on(service: Api, is_over: Arc<AtomicBool>) -> Vec<String> {
+    let mut answered = Answered::default();
+    while !is_over.load(Ordering::Relaxed) {
+        let reply = answered.try_one(&service).await;
+        assert!(matches!(reply.status, 201 | 503), "{reply}");
+    }
+    answered.0
 }
 
 #[test]

@@ -43,14 +43,16 @@ impl Pair {
         Self { sandbox, first, second, database_url }
     }
 
-    /// Who does the upkeep now, by its address.
+    /// Who does the upkeep now, by its address. A holder is named by address and host: `http://127.0.0.1:8080 on host`.
     async fn upkeep_holder(&self) -> String {
         let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
         let sql = "select holder from paystream_state.lease where name = 'order_upkeep'";
         let holders: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         assert_eq!(holders.len(), 1, "{holders:?}");
-        holders.into_iter().next().unwrap()
+        let (address, host) = holders[0].split_once(" on ").expect("an address and a host");
+        assert!(!host.is_empty(), "{holders:?}");
+        address.to_owned()
     }
 
     /// An order of `buyer`'s that is paid at the channel, of which nobody tells us; it is found by asking.

@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_secs(40);
 const LONG: Duration = Duration::from_mins(10);
 
 /// What a run of some length must have seen, or it proves little.
-const MUST_HAPPEN: [&str; 45] = [
+const MUST_HAPPEN: [&str; 49] = [
     "CouponGranted",
     "CouponReleased",
     "CouponReserved",
@@ -74,6 +74,10 @@ const MUST_HAPPEN: [&str; 45] = [
     "SurplusPaymentReceived amount_mismatch",
     "SurplusResolved",
     "UnknownCaptureReceived",
+    "message given up",
+    "message parked",
+    "message parked behind another",
+    "message taken after it was parked",
 ];
 
 fn missing(report: &Report) -> BTreeSet<&'static str> {

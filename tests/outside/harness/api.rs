@@ -27,6 +27,12 @@ impl Api {
         Self { base: base.into(), token: None, http }
     }
 
+    /// The same caller with a new connection for each request, as proxies make them.
+    pub(crate) fn without_kept_connections(&self) -> Self {
+        let builder = reqwest::Client::builder().timeout(ANSWER_LIMIT).redirect(reqwest::redirect::Policy::none());
+        Self { http: builder.no_proxy().pool_max_idle_per_host(0).build().unwrap(), ..self.clone() }
+    }
+
     /// The same connections with a token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.into()), ..self.clone() }

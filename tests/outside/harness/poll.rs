@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 /// How long anything may take to come. Generous, because the machine may be building beside the test.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long is waited before what failed is tried again.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// Tries until `attempt` succeeds; fails the test with the last reason once [`DEADLINE`] has passed.
 pub(crate) async fn eventually<T>(what: &str, attempt: impl AsyncFnMut() -> Result<T, String>) -> T {

@@ -1,7 +1,7 @@
 //! Postgres servers and databases.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl PostgresServer {
     pub(crate) async fn resume(&mut self) {
         let mut postgres = unprivileged("postgres");
         postgres.arg("-D").arg(self.folder.path().join("data")).current_dir(self.folder.path());
-        postgres.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=100"]);
+        postgres.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300"]);
         postgres.args(["-c".to_owned(), format!("port={}", self.port)]);
         self.process = Some(Running::start(postgres, &workspace::output("logs").join(format!("postgres-{}.log", self.port))));
         let url = self.url("postgres");
@@ -70,9 +70,55 @@ impl PostgresServer {
         assert!(process.wait_up_to(SERVER_LIMIT).await.is_some(), "Postgres does not stop");
     }
 
+    /// Asks one user for a password from now on.
+    pub(crate) async fn ask_for_password(&self, user: &str) {
+        let file = self.folder.path().join("data/pg_hba.conf");
+        let rules = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("host all {user} 127.0.0.1/32 scram-sha-256\n{rules}")).unwrap();
+        self.process.as_ref().unwrap().signal(Signal::HUP);
+        let without = self.url_of(user, "postgres");
+        within(SERVER_LIMIT, "a password is asked for", async || match PgConnection::connect(&without).await {
+            Ok(_) => Err("it is not asked for".to_owned()),
+            Err(_) => Ok(()),
+        })
+        .await;
+    }
+
+    /// A second server that follows this one.
+    pub(crate) async fn standby(&mut self) -> Self {
+        let folder = workspace::temporary("standby");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        // A copy of the stopped server is a good one, and wants no program that every distribution of Postgres has.
+        self.stop().await;
+        let mut copy = Command::new("cp");
+        let copied = copy.arg("-a").arg(self.folder.path().join("data")).arg(folder.path()).status().unwrap();
+        assert!(copied.success());
+        let data = folder.path().join("data");
+        std::fs::write(data.join("standby.signal"), "").unwrap();
+        let follow = format!("primary_conninfo = 'host=127.0.0.1 port={} user=postgres'\n", self.port);
+        std::fs::write(data.join("postgresql.auto.conf"), follow).unwrap();
+        self.resume().await;
+        let mut standby = Self { process: None, port: free_port(), folder };
+        standby.resume().await;
+        let url = self.url("postgres");
+        within(SERVER_LIMIT, "the standby follows", async || {
+            let mut connection = PgConnection::connect(&url).await.map_err(|error| error.to_string())?;
+            let sql = "select count(*) from pg_stat_replication where state = 'streaming'";
+            let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.map_err(|error| error.to_string())?;
+            if count == 1 { Ok(()) } else { Err(format!("{count} follow")) }
+        })
+        .await;
+        standby
+    }
+
     /// The address of a database on this server.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        self.url_of("postgres", database)
+    }
+
+    /// The same for another role.
+    pub(crate) fn url_of(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
     }
 }
 
@@ -130,13 +176,18 @@ impl Drop for Database {
 
 /// A command that runs a program of Postgres as a user that it accepts: never as root.
 fn unprivileged(program: &str) -> Command {
+    as_nobody(&PROGRAMS.join(program))
+}
+
+/// A command that runs a server's program as nobody where the tests run as root.
+pub(super) fn as_nobody(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     if is_root() {
         let (user, group) = nobody();
         command.args([format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()]);
     }
-    command.arg("--").arg(PROGRAMS.join(program));
+    command.arg("--").arg(program);
     command
 }
 
@@ -152,7 +203,7 @@ static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// The user and group ids of `nobody`.
-fn nobody() -> (u32, u32) {
+pub(super) fn nobody() -> (u32, u32) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let line = users.lines().find(|line| line.starts_with("nobody:")).expect("a user called nobody");
     let mut numbers = line.split(':').skip(2).map(|text| text.parse().unwrap());

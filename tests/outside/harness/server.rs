@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use serde_json::json;
 
+use super::nats::NatsServer;
 use super::postgres::Database;
 use super::process::{Running, free_port, is_root, tied};
 use super::{Api, binary, poll, workspace};
@@ -71,11 +72,21 @@ pub(crate) struct Config {
     pub(crate) environment: Vec<(String, String)>,
     /// What follows the program's name; nothing starts it whole.
     pub(crate) arguments: &'static [&'static str],
+    /// Whether it has a broker of its own.
+    pub(crate) has_broker: bool,
 }
 
+/// On the stores that this run is for: `PAYSTREAM_TEST_STORES` is `embedded` (also without it), `postgres`, or
+/// `postgres+nats`, each server then having a database, and a broker, of its own.
 impl Default for Config {
     fn default() -> Self {
-        Self { store: StoreKind::Embedded, disk: Disk::Ordinary, environment: Vec::new(), arguments: &[] }
+        let (store, has_broker) = match std::env::var("PAYSTREAM_TEST_STORES").as_deref() {
+            Err(_) | Ok("embedded") => (StoreKind::Embedded, false),
+            Ok("postgres") => (StoreKind::Postgres, false),
+            Ok("postgres+nats") => (StoreKind::Postgres, true),
+            Ok(other) => panic!("PAYSTREAM_TEST_STORES={other} is none of embedded, postgres, postgres+nats"),
+        };
+        Self { store, disk: Disk::Ordinary, environment: Vec::new(), arguments: &[], has_broker }
     }
 }
 
@@ -108,6 +119,7 @@ pub(crate) struct Paystream {
     log: PathBuf,
     #[expect(dead_code, reason = "it is dropped after the process, and never read")]
     database: Option<Database>,
+    broker: Option<NatsServer>,
     data: tempfile::TempDir,
 }
 
@@ -115,7 +127,11 @@ impl Paystream {
     /// Starts one and waits until it may take traffic. `name` names its log in `test-output/logs`.
     pub(crate) async fn start(name: &str, config: Config) -> Self {
         let database = if config.store == StoreKind::Postgres { Some(Database::new().await) } else { None };
-        Self::start_on(name, config, database).await
+        let broker = if config.has_broker { Some(NatsServer::start().await) } else { None };
+        let config = broker.iter().fold(config, |config, broker| config.with("PAYSTREAM_NATS", &broker.url()));
+        let mut server = Self::start_on(name, config, database).await;
+        server.broker = broker;
+        server
     }
 
     /// As [`Paystream::start`], on a database that the test has made.
@@ -139,10 +155,12 @@ impl Paystream {
                 environment.push((variable.to_owned(), database.url.clone()));
             }
         }
-        environment.extend(config.environment);
+        // Some variables must say where the server itself is.
+        let base = format!("http://{listen}");
+        environment.extend(config.environment.into_iter().map(|(name, value)| (name, value.replace("{base}", &base))));
         let log = workspace::output("logs").join(format!("{name}-{}.log", listen.rsplit_once(':').unwrap().1));
         drop(std::fs::remove_file(&log));
-        let api = Api::anonymous(&format!("http://{listen}"));
+        let api = Api::anonymous(&base);
         Self {
             process: None,
             tokens: Mutex::default(),
@@ -152,6 +170,7 @@ impl Paystream {
             disk: config.disk,
             log,
             database,
+            broker: None,
             data,
         }
     }

@@ -104,7 +104,15 @@ impl World {
         for _ in 0..self.stores.chance.below(most) {
             self.poll_one()?;
         }
+        self.deliver_some(TimeDelta::milliseconds(passing))?;
         self.check_step()
+    }
+
+    /// Relay and consumers of the broker go on beside.
+    fn deliver_some(&mut self, passed: TimeDelta) -> Result<(), Broken> {
+        let done = self.delivery.step(passed)?;
+        *self.actions.entry(done).or_default() += 1;
+        Ok(())
     }
 
     fn draw_action(&self) -> Action {

@@ -53,6 +53,7 @@ impl World {
             self.let_an_hour_pass()?;
         }
         self.run_followers()?;
+        self.delivery.come_to_rest()?;
         self.check_step()?;
         self.check_money()?;
         self.check_inbox()?;

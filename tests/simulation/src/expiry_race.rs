@@ -14,8 +14,8 @@ use command_api::{Caller, OrderRequest};
 use domain::order::Client;
 use domain::{Channel, OrderId, PayNo};
 use gateway::{
-    Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation, PaymentForm,
-    PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
+    ClientParameters, Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation,
+    PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 
 use crate::START_S;
@@ -77,6 +77,16 @@ impl Gateway for NeverCloses {
 
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
         self.0.form(request)
+    }
+
+    fn client_parameters(
+        &self,
+        channel: Channel,
+        prepay_id: &str,
+        at: DateTime<Utc>,
+        nonce: &str,
+    ) -> Result<ClientParameters, GatewayError> {
+        self.0.client_parameters(channel, prepay_id, at, nonce)
     }
 
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {

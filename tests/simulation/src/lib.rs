@@ -10,6 +10,7 @@ mod actions;
 mod broken;
 mod calm;
 mod chance;
+mod delivery;
 #[cfg(test)]
 mod expiry_race;
 #[cfg(test)]

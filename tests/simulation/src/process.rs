@@ -18,6 +18,7 @@ use projections::{
 };
 use storefront::catalogue::{Catalogue, MemoryCatalogue};
 use storefront::order_ids::{OrderIdSource, UnleasedIds};
+use storefront::person_keys::MemoryPersonKeys;
 
 use crate::broken::Witness;
 use crate::chance::Chance;
@@ -70,6 +71,7 @@ impl Default for Seams {
 
 /// What outlives every process.
 pub(crate) struct Stores {
+    pub(crate) seed: u64,
     pub(crate) chance: Chance,
     pub(crate) weather: Weather,
     pub(crate) clock: Arc<ManualClock>,
@@ -102,6 +104,7 @@ impl Stores {
         let sequences = (0..PROCESSES).filter_map(|worker| SnowflakeSequence::new(u16::try_from(worker).ok()?, started_at).ok());
         let numbers = sequences.map(|sequence| (seams.numbers)(Arc::new(UnleasedIds::new(sequence)))).collect();
         Self {
+            seed,
             ids: Arc::new(SeededIds::new(seed, clock.clone())),
             alipay: Arc::new(alipay),
             todo: (seams.todo)(Arc::new(MemoryOrderTodo::default())),
@@ -145,6 +148,7 @@ impl Stores {
             gateway: self.channel(),
             product_code: "QR_CODE_OFFLINE".to_owned(),
             notify_url: "https://pay.example/notify/alipay".to_owned(),
+            refund_notify_url: None,
             code_life: CODE_LIFE,
         };
         Ports {
@@ -153,6 +157,7 @@ impl Stores {
             ids: self.ids.clone(),
             order_ids: Arc::new(SimulatedNumbers::new(Arc::clone(&self.numbers[slot]), chance.clone(), weather.clone())),
             catalogue: Arc::new(SimulatedCatalogue::new(catalogue, chance.clone(), weather.clone())),
+            person_keys: Arc::new(MemoryPersonKeys::new(self.ids.clone())),
             inbox: Arc::new(SimulatedInbox::new(inbox, chance.clone(), weather.clone())),
             channels: Channels::default().with(Channel::AlipayQr, configured),
         }

@@ -42,7 +42,7 @@ impl Report {
             simulated_ms: u64::try_from(world.simulated.num_milliseconds()).unwrap_or(0),
             actions: world.actions.clone(),
             events: ledger.len(),
-            kinds: ledger.kinds().clone(),
+            kinds: kinds(world),
             orders: ledger.orders.len(),
             paid_orders: ledger.orders.values().filter(|order| order.stage == Stage::Paid).count(),
             surplus_captures: ledger.trades.values().filter(|standing| **standing != Standing::Confirmed).count(),
@@ -150,4 +150,11 @@ fn named_events(world: &World, detail: &str) -> Vec<String> {
     });
     let shown: Vec<String> = shown.collect();
     shown[shown.len().saturating_sub(SHOWN_EVENTS)..].to_vec()
+}
+
+/// What happened, by its kind: events on the log, and what befell messages on their way to consumers.
+fn kinds(world: &World) -> BTreeMap<String, u64> {
+    let on_the_way = world.delivery.seen.counts();
+    let on_the_way = on_the_way.into_iter().map(|(what, count)| (what.to_owned(), count));
+    world.ledger.kinds().clone().into_iter().chain(on_the_way).collect()
 }

@@ -9,12 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use command_api::{Caller, CommandFailure, NoticeVerdict};
 use domain::order::{Order, OrderStreamEvent};
 use domain::{Decider, OrderId, SelectionId};
-use event_store::{LogReader, Position};
+use event_store::{LogReader, Position, lineage};
 use followers::Follower;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::broken::{Broken, check};
+use crate::delivery::Delivery;
 use crate::ledger::{Ledger, Outside};
 use crate::ports::{Alipay, Notice, NoticeKind};
 use crate::process::{PROCESSES, Process, Seams, Stores, correlation_id};
@@ -53,6 +54,7 @@ pub(crate) struct World {
     pub(crate) stores: Stores,
     pub(crate) processes: Vec<Process>,
     tasks: Vec<Task>,
+    pub(crate) delivery: Delivery,
     pub(crate) ledger: Ledger,
     pub(crate) promises: Promises,
     /// Wishes that were not answered, or not well: whoever wished sends them again.
@@ -82,8 +84,11 @@ impl World {
     /// The same over these stores.
     pub(crate) fn over(stores: Stores, start: DateTime<Utc>) -> Result<Self, Broken> {
         shop::open(&stores.catalogue, start)?;
+        begin_lineage(&stores)?;
         let processes = (0..PROCESSES).map(|slot| Process::start(slot, &stores)).collect();
+        let delivery = Delivery::new(stores.seed, stores.memory.clone(), start);
         Ok(Self {
+            delivery,
             stores,
             processes,
             tasks: Vec::new(),
@@ -276,6 +281,7 @@ impl World {
             self.dropped(task);
         }
         self.processes[slot] = Process::start(slot, &self.stores);
+        self.delivery.crash(slot);
         count
     }
 
@@ -311,6 +317,15 @@ impl World {
         self.catch_up_ledger()?;
         let (seen, promised) = (self.ledger.position(), self.promises.furthest());
         check(promised <= seen, "what was answered is on the log", || format!("position {promised} of {seen}"))
+    }
+}
+
+/// A log says which history it is before anything else; the relay asks for it.
+fn begin_lineage(stores: &Stores) -> Result<(), Broken> {
+    let begun = lineage::ensure(stores.memory.as_ref(), Uuid::from_u128(1)).now_or_never();
+    match begun {
+        Some(Ok(_)) => Ok(()),
+        other => Err(Broken::new("the memory's log has a lineage", format!("{other:?}"))),
     }
 }
 

@@ -34,6 +34,7 @@ impl World {
         self.check_stock()?;
         self.check_coupons()?;
         self.check_surpluses()?;
+        self.check_delivered()?;
         self.check_course_table()
     }
 
@@ -45,6 +46,19 @@ impl World {
         let earned: i64 = self.ledger.orders.values().filter(keeps).map(|_| POINTS).sum();
         check(balance == earned, "points are ten for each order that is paid and not wholly refunded", || {
             format!("{balance}, not {earned}")
+        })
+    }
+
+    /// What consumers made of the broker's messages is what they made of the log.
+    fn check_delivered(&self) -> Result<(), Broken> {
+        let (live, delivered) = (&self.stores.views, &self.delivery.views);
+        let same = [live.course_selections.rows() == delivered.course_selections.rows(), live.points.rows() == delivered.points.rows()];
+        check(same == [true; 2], "consumers make the same of the broker's messages as of the log", || {
+            format!("selections, points: {same:?}")
+        })?;
+        let paid = self.ledger.orders.values().filter(|order| order.stage == Stage::Paid).count();
+        check(self.delivery.tallied() >= paid, "no payment is lost on its way through the broker", || {
+            format!("{paid} orders are paid, {} came", self.delivery.tallied())
         })
     }
 
@@ -92,7 +106,8 @@ impl World {
         self.rebuilt_at = self.ledger.len();
         let (live, again) = (&self.stores.views, MemoryViews::default());
         let log: Arc<dyn LogReader> = self.stores.memory.clone();
-        for follower in again.followers(&log) {
+        let clock: Arc<dyn chassis::clock::Clock> = self.stores.clock.clone();
+        for follower in again.followers(&log, &clock) {
             loop {
                 let progress = follower.run_once().now_or_never();
                 let Some(Ok(progress)) = progress else {
@@ -111,9 +126,10 @@ impl World {
             live.points.rows() == again.points.rows(),
             live.stock.rows() == again.stock.rows(),
             live.coupons.rows() == again.coupons.rows(),
+            self.delivery.views.entitlements.rows() == again.entitlements.rows(),
         ];
-        check(same == [true; 7], "a view that is made again is equal", || {
-            format!("orders, pay records, selections, surpluses, points, stock, coupons: {same:?}")
+        check(same == [true; 8], "a view that is made again is equal", || {
+            format!("orders, pay records, selections, surpluses, points, stock, coupons, entitlements: {same:?}")
         })
     }
 }

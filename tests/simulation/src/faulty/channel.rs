@@ -8,8 +8,8 @@ use command_api::{NoticeVerdict, Unverified};
 use domain::{Channel, Currency, Money};
 use futures_util::FutureExt;
 use gateway::{
-    Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation, PaymentForm,
-    PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
+    ClientParameters, Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation,
+    PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 
 use super::{holds, is_found};
@@ -87,6 +87,16 @@ impl Gateway for FaultyChannel {
 
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
         self.inner.form(request)
+    }
+
+    fn client_parameters(
+        &self,
+        channel: Channel,
+        prepay_id: &str,
+        at: DateTime<Utc>,
+        nonce: &str,
+    ) -> Result<ClientParameters, GatewayError> {
+        self.inner.client_parameters(channel, prepay_id, at, nonce)
     }
 
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {

@@ -84,7 +84,7 @@ impl Ledger {
             _ => "surplus",
         };
         if event_type == "PayRecordPrepared" {
-            record.code_expires_at = time(data, "code_expires_at");
+            record.code_expires_at = time(data, "expires_at");
             self.shown.push(pay_no);
         }
         Ok(())

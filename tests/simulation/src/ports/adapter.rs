@@ -6,8 +6,8 @@ use domain::{Channel, PayNo};
 use event_store::{LogReader, MemoryEventStore};
 use futures_util::FutureExt;
 use gateway::{
-    Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation, PaymentForm,
-    PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
+    ClientParameters, Closed, FormRequest, Gateway, GatewayError, Notification, NotificationRefusal, NotificationReply, Operation,
+    PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, TradeState,
 };
 
 use super::alipay::{Alipay, OTHER_AMOUNT, OTHER_CONTENT};
@@ -90,7 +90,7 @@ impl Gateway for AlipayAdapter {
             let detail = request.out_trade_no.clone();
             self.witness.report(Broken::new("a number goes to the channel with one content only", detail));
         }
-        code.map(|code_url| Precreated { code_url }).map_err(|code| Self::refused(operation, code))
+        code.map(|code_url| Precreated::Code { code_url }).map_err(|code| Self::refused(operation, code))
     }
 
     async fn query(&self, out_trade_no: &str) -> Result<TradeState, GatewayError> {
@@ -170,6 +170,11 @@ impl Gateway for AlipayAdapter {
         }
         let action = format!("https://page.channel.example/{}", request.out_trade_no);
         Ok(PaymentForm { action, fields: vec![("biz_content".to_owned(), "{}".to_owned())] })
+    }
+
+    fn client_parameters(&self, channel: Channel, _: &str, _: DateTime<Utc>, _: &str) -> Result<ClientParameters, GatewayError> {
+        let code = "paystream.no_client_parameters".to_owned();
+        Err(GatewayError::Refused { channel, operation: Operation::ClientParameters, code })
     }
 
     fn read_notification(&self, raw: &RawNotification, _: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {

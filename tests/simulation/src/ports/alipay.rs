@@ -130,11 +130,14 @@ impl State {
     fn form(&mut self, request: &FormRequest) -> Result<(), &'static str> {
         let request = PrecreateRequest {
             out_trade_no: request.out_trade_no.clone(),
+            channel: domain::Channel::AlipayPage,
             amount: request.amount,
             subject: request.subject.clone(),
             product_code: request.product_code.clone(),
             time_expire: request.time_expire,
             notify_url: request.notify_url.clone(),
+            payer_openid: None,
+            payer_client_ip: None,
         };
         match self.trades.get(&request.out_trade_no) {
             Some(trade) if trade.request != request => Err(OTHER_CONTENT),

@@ -178,11 +178,14 @@ mod tests {
         let alipay = Alipay::new(Arc::new(ManualClock::new(now)));
         let request = PrecreateRequest {
             out_trade_no: NUMBER.to_owned(),
+            channel: domain::Channel::AlipayQr,
             amount: fen(100),
             subject: "course".to_owned(),
             product_code: "QR_CODE_OFFLINE".to_owned(),
             time_expire: now + TimeDelta::minutes(30),
             notify_url: "https://pay.example.com/notify/alipay".to_owned(),
+            payer_openid: None,
+            payer_client_ip: None,
         };
         alipay.precreate(&request).unwrap();
         assert!(alipay.scan(NUMBER, false) && alipay.pay(NUMBER, 0, false));
@@ -191,7 +194,7 @@ mod tests {
 
     fn request(refund_no: &str, amount_minor: i64) -> RefundRequest {
         let (out_trade_no, refund_no) = (NUMBER.to_owned(), refund_no.to_owned());
-        RefundRequest { out_trade_no, refund_no, amount: fen(amount_minor), total: fen(100), reason: None }
+        RefundRequest { out_trade_no, refund_no, amount: fen(amount_minor), total: fen(100), reason: None, notify_url: None }
     }
 
     fn is_done(state: &RefundState) -> bool {
