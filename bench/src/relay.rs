@@ -78,9 +78,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
                 let elapsed = if turn { relay(&server, &log).await? } else { publish(&server, options.events).await? };
                 let rate = per_second(options.events.into(), elapsed);
                 if turn {
-                    relayed.push(rate)
+                    relayed.push(rate);
                 } else {
-                    bare.push(rate)
+                    bare.push(rate);
                 }
                 server.nats.jetstream().delete_stream(STREAM).await.doing("delete the stream")?;
             }

@@ -194,9 +194,14 @@ fn what_must_be_simulated_neither_spawns_nor_sleeps_nor_asks_the_clock() {
     }
 }
 
-/// Where the simulation is not: HTTP, and the loop that waits for events. A page that follows its order is HTTP too.
-const NOT_SIMULATED: [&str; 4] =
-    ["command-api/src/routes.rs", "command-api/src/routes/", "command-api/src/checkout.rs", "followers/src/run.rs"];
+/// Where the simulation is not: HTTP, and the loops that wait for events and messages. A page that follows its order is HTTP too.
+const NOT_SIMULATED: [&str; 5] = [
+    "command-api/src/routes.rs",
+    "command-api/src/routes/",
+    "command-api/src/checkout.rs",
+    "followers/src/run.rs",
+    "followers/src/consumer/run.rs",
+];
 
 /// The files of what must be simulated, below the root; their tests run on a runtime of their own.
 fn simulated_files() -> impl Iterator<Item = PathBuf> {

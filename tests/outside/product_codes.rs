@@ -58,7 +58,7 @@ fn a_course_has_no_code_and_a_forged_callback_makes_no_order() {
         let server = SHARED.get().await;
         let api = server.api();
         let course = api.get(&format!("/api/v1/products/{PAID_COURSE}/wechat-qr")).send().await;
-        course.expect_problem(409, "selection_required");
+        course.expect_problem(422, "selection_required");
         let genuine = scan(api, &code_of(api, NOTES).await, &unique("openid")).await;
         let forged = genuine["callback"].as_str().unwrap().replace(NOTES, "goods-mug");
         let answer = api.post_bytes("/wechat/native-callback", "text/xml", forged).send().await.expect(200);

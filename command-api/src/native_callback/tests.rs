@@ -265,7 +265,7 @@ async fn a_product_has_one_code_in_every_form() {
     shop.world.change("notes", |notes| notes.product_id = long.parse().unwrap()).await;
     for (id, query, problem) in [
         ("nothing", "", (404, "not_found")),
-        ("course-rust", "", (409, "selection_required")),
+        ("course-rust", "", (422, "selection_required")),
         ("mug", "", (422, "invalid")),
         ("gift", "", (422, "invalid")),
         ("withdrawn", "", (422, "invalid")),

@@ -14,7 +14,7 @@ fn fen(amount_minor: i64) -> Money {
     Money::new(amount_minor, domain::Currency::Cny).unwrap()
 }
 
-fn line(out_trade_no: impl ToString, trade_no: &str, amount: i64) -> StatementLine {
+fn line(out_trade_no: &(impl ToString + ?Sized), trade_no: &str, amount: i64) -> StatementLine {
     StatementLine {
         kind: StatementLineKind::Payment,
         out_trade_no: out_trade_no.to_string(),
@@ -25,9 +25,9 @@ fn line(out_trade_no: impl ToString, trade_no: &str, amount: i64) -> StatementLi
     }
 }
 
-fn refund_line(refund_no: impl ToString, out_trade_no: PayNo, trade_no: &str, amount: i64) -> StatementLine {
+fn refund_line(refund_no: &(impl ToString + ?Sized), out_trade_no: PayNo, trade_no: &str, amount: i64) -> StatementLine {
     let kind = StatementLineKind::Refund { refund_no: refund_no.to_string(), channel_refund_no: None };
-    StatementLine { kind, ..line(out_trade_no, trade_no, amount) }
+    StatementLine { kind, ..line(&out_trade_no, trade_no, amount) }
 }
 
 fn operator() -> Caller {
@@ -59,7 +59,7 @@ async fn a_day_that_matches_changes_nothing() {
     world.sync(pay_no).await.unwrap();
     world.next_day();
     let head = world.head().await;
-    let result = world.reconcile(vec![line(pay_no, "trade-1", COURSE_PRICE)]).await;
+    let result = world.reconcile(vec![line(&pay_no, "trade-1", COURSE_PRICE)]).await;
     assert_eq!((counts(&result), world.head().await), ((1, 1, 0, vec![]), head));
 }
 
@@ -69,7 +69,7 @@ async fn a_payment_that_only_the_channel_has_is_asked_about_and_recorded() {
     let pay_no = world.pending().await;
     world.next_day();
     world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
-    let lines = vec![line(pay_no, "trade-1", COURSE_PRICE)];
+    let lines = vec![line(&pay_no, "trade-1", COURSE_PRICE)];
     assert_eq!(counts(&world.reconcile(lines.clone()).await), (1, 0, 1, vec![]));
     assert!(matches!(world.status(pay_no).await, PayRecordStatus::Confirmed | PayRecordStatus::Surplus));
     assert_eq!(counts(&world.reconcile(lines).await), (1, 1, 0, vec![]));
@@ -83,13 +83,13 @@ async fn a_line_that_the_channel_does_not_confirm_proves_nothing() {
     let answers = [Ok(TradeState::AwaitingBuyer { trade_no: None }), Err(unknown(Operation::Query))];
     for answer in answers {
         world.channel.queries(answer);
-        let result = world.reconcile(vec![line(pay_no, "trade-1", COURSE_PRICE)]).await;
+        let result = world.reconcile(vec![line(&pay_no, "trade-1", COURSE_PRICE)]).await;
         assert_eq!(counts(&result), (1, 0, 0, vec![DiscrepancyKind::ChannelOnly]));
     }
     assert!(world.record(pay_no).await.captures.is_empty());
     let other_sum = DiscrepancyKind::AmountDiffers;
     world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
-    let result = world.reconcile(vec![line(pay_no, "trade-1", COURSE_PRICE + 1)]).await;
+    let result = world.reconcile(vec![line(&pay_no, "trade-1", COURSE_PRICE + 1)]).await;
     assert_eq!(counts(&result), (1, 0, 0, vec![other_sum]));
 }
 
@@ -141,8 +141,8 @@ async fn refunds_are_matched_by_their_number_and_asked_about_where_the_log_has_n
     let wish = RefundWish { amount: fen(300), reason: "half".to_owned() };
     let refund = world.commands.request_refund(&operator(), pay_no.order_id(), wish, None, None, CORRELATION).await.unwrap();
     world.next_day();
-    let payment = || line(pay_no, "trade-1", COURSE_PRICE);
-    let lines = |amount| vec![payment(), refund_line(refund.refund_no, pay_no, "trade-1", amount)];
+    let payment = || line(&pay_no, "trade-1", COURSE_PRICE);
+    let lines = |amount| vec![payment(), refund_line(&refund.refund_no, pay_no, "trade-1", amount)];
     assert_eq!(counts(&world.reconcile(lines(299)).await), (2, 1, 0, vec![DiscrepancyKind::AmountDiffers]));
     world.channel.refund_queries(Ok(RefundState::Succeeded { refunded_at: Some(paid_at()) }));
     assert_eq!(counts(&world.reconcile(lines(300)).await), (2, 1, 1, vec![]));
@@ -158,7 +158,7 @@ async fn a_refund_made_on_the_channel_s_website_is_observed_once_the_channel_con
     world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
     world.sync(pay_no).await.unwrap();
     world.next_day();
-    let lines = || vec![line(pay_no, "trade-1", COURSE_PRICE), refund_line("2026072000001", pay_no, "trade-1", 500)];
+    let lines = || vec![line(&pay_no, "trade-1", COURSE_PRICE), refund_line("2026072000001", pay_no, "trade-1", 500)];
     world.channel.refund_queries(Ok(RefundState::NotFound));
     assert_eq!(counts(&world.reconcile(lines()).await), (2, 1, 0, vec![DiscrepancyKind::ChannelOnly]));
     world.channel.refund_queries(Ok(RefundState::Succeeded { refunded_at: None }));

@@ -48,7 +48,7 @@ fn parked() -> Value {
             ("parked_at", schema::time("When it first could not be taken", "2026-07-20T08:01:30Z")),
             ("order_id", or_null(order_id, None)),
             ("stream_id", schema::text("The event's stream", "order-331284905322184704")),
-            ("revision", schema::count("Its number within the stream", 0, i64::MAX, 3)),
+            ("revision", schema::count("Its number within the stream", 0, i64::from(u32::MAX), 3)),
             ("position", schema::digits("Its place in the log", "1234")),
             ("event_id", schema::text("The event's id", "0197f0a2-0000-7000-8000-000000000001")),
             ("event_type", schema::text("The event's name", "PaymentConfirmed")),

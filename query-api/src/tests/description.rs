@@ -155,6 +155,8 @@ fn every_route_is_described() {
         "post /api/v1/operations/reconciliations",
         "get /api/v1/points",
         "get /api/v1/coupons",
+        "get /api/v1/entitlements",
+        "get /api/v1/parked",
         "get /api/v1/stock/{sku_id}",
         "post /api/v1/pay-records/{pay_no}/sync",
         "get /api/v1/pay-records/{pay_no}",

@@ -79,7 +79,7 @@ fn a_configuration_that_cannot_be_right_is_refused_by_its_member() {
         change(&mut settings);
         match WechatOfficialAccount::new(&settings).unwrap_err() {
             OfficialAccountError::Invalid { member, .. } => member,
-            other => panic!("{other:?}"),
+            other @ OfficialAccountError::Client(_) => panic!("{other:?}"),
         }
     };
     assert_eq!(refused(|settings| settings.appid = String::new()), "appid");
