@@ -48,6 +48,26 @@ struct State {
     next_receipt: u64,
 }
 
+impl State {
+    /// Reads a message, and keeps by what it is acknowledged; answers it with how many lie behind it.
+    fn read(&mut self, message: jetstream::Message) -> Result<(Message, u64), MessageFeedError> {
+        let subject = message.subject.to_string();
+        let foreign = |reason| MessageFeedError::Foreign { subject: subject.clone(), reason };
+        let (deliveries, pending) = {
+            let info = message.info().map_err(|_| foreign("it does not say how often it came"))?;
+            (u64::try_from(info.delivered).unwrap_or(1), info.pending)
+        };
+        let body = std::str::from_utf8(&message.payload).map_err(|_| foreign("its body is no text"))?;
+        let value = |name: &str| message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str);
+        let (link, event) = decode(&subject, value, body)?;
+        let receipt = self.next_receipt;
+        self.next_receipt += 1;
+        let (_, acker) = message.split();
+        self.ackers.insert(receipt, acker);
+        Ok((Message { event, link: Some(link), deliveries, receipt }, pending))
+    }
+}
+
 impl JetStreamFeed {
     /// What `filters` admit of `part`, for the consumer `name`.
     pub fn new(nats: Nats, name: &str, filters: Vec<SubjectFilter>, part: Part) -> Self {
@@ -104,23 +124,6 @@ impl JetStreamFeed {
         Ok(messages)
     }
 
-    fn read(&self, message: jetstream::Message, state: &mut State) -> Result<(Message, u64), MessageFeedError> {
-        let subject = message.subject.to_string();
-        let foreign = |reason| MessageFeedError::Foreign { subject: subject.clone(), reason };
-        let (deliveries, pending) = {
-            let info = message.info().map_err(|_| foreign("it does not say how often it came"))?;
-            (u64::try_from(info.delivered).unwrap_or(1), info.pending)
-        };
-        let body = std::str::from_utf8(&message.payload).map_err(|_| foreign("its body is no text"))?;
-        let value = |name: &str| message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str);
-        let (link, event) = decode(&subject, value, body)?;
-        let receipt = state.next_receipt;
-        state.next_receipt += 1;
-        let (_, acker) = message.split();
-        state.ackers.insert(receipt, acker);
-        Ok((Message { event, link: Some(link), deliveries, receipt }, pending))
-    }
-
     fn acker(&self, receipt: u64) -> Option<Acker> {
         self.state().ackers.remove(&receipt)
     }
@@ -163,7 +166,7 @@ impl MessageFeed for JetStreamFeed {
         let mut pending = 0;
         let mut state = self.state();
         for message in fetched? {
-            let (message, behind) = self.read(message, &mut state)?;
+            let (message, behind) = state.read(message)?;
             messages.push(message);
             pending = behind;
         }

@@ -116,7 +116,7 @@ impl Projector for Entitlements {
             }
             (Some(mut row), EntitlementFact::Refunded(event)) => {
                 for line in row.lines.iter_mut().filter(|line| line.revoked_at.is_none()) {
-                    line.status = "revoked".to_owned();
+                    "revoked".clone_into(&mut line.status);
                     line.revoked_at = Some(event.refunded_at.into());
                     line.position = recorded.position.as_i64();
                 }

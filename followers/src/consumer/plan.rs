@@ -62,8 +62,8 @@ type Apply<'a> = &'a mut dyn FnMut(&RecordedEvent) -> Result<(), Inapplicable>;
 
 impl<'p> Plan<'p> {
     pub(super) fn new(standing: Standing, change: BookChange, patience: &'p Patience, now: DateTime<Utc>, part: Option<String>) -> Self {
-        let queued = |message: ParkedMessage| Queued { stored: Some(message.clone()), message };
-        let queues = standing.queues.into_iter().map(|(stream, queue)| (stream, queue.into_iter().map(queued).collect()));
+        let as_stored = |message: ParkedMessage| Queued { stored: Some(message.clone()), message };
+        let queues = standing.queues.into_iter().map(|(stream, queue)| (stream, queue.into_iter().map(as_stored).collect()));
         Self {
             change,
             patience,

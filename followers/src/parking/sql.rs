@@ -76,12 +76,11 @@ impl BookChange {
     ///
     /// Call it before the effect's own writes: it takes the locks for which a second worker and the end of a rebuild wait.
     pub async fn write(&self, transaction: &mut Transaction, checkpoint_name: &str) -> Result<Checkpoint, AdvanceError> {
-        let moved = match self.to {
-            Some(to) => self.from.advance(transaction, checkpoint_name, to).await?,
-            None => {
-                hold_generation(transaction, checkpoint_name, self.from.generation).await?;
-                self.from
-            }
+        let moved = if let Some(to) = self.to {
+            self.from.advance(transaction, checkpoint_name, to).await?
+        } else {
+            hold_generation(transaction, checkpoint_name, self.from.generation).await?;
+            self.from
         };
         for mark in &self.marks {
             step(transaction, self.consumer, mark).await?;
@@ -128,10 +127,10 @@ async fn alter(transaction: &mut Transaction, change: &ParkedChange) -> Result<(
     let touched = match change {
         ParkedChange::Park(message) => transaction.execute(INSERT, insert_values(message)).await?,
         ParkedChange::Change { before: (state, tries), after } => {
-            let ParkedMessage { parked_id, state: now, tries: tried, reason, retry_at, .. } = after.as_ref();
+            let ParkedMessage { parked_id, state: now, tries: tries_now, reason, retry_at, .. } = after.as_ref();
             let sql = "update parked_message set state = $4, tries = $5, reason = $6, retry_at = $7 \
                  where parked_id = $1 and state = $2 and tries = $3";
-            let values = values![parked_id, state.as_str(), *tries, now.as_str(), *tried, reason, *retry_at];
+            let values = values![parked_id, state.as_str(), *tries, now.as_str(), *tries_now, reason, *retry_at];
             transaction.execute(sql, values).await?
         }
         ParkedChange::Hold { parked_id, before: (state, tries) } => {

@@ -76,9 +76,9 @@ fn a_refund_waits_for_its_payment() {
     assert!(Entitlements::ready(after([payment("material")]).as_ref(), &event).is_ok());
 }
 
-async fn follow<S: ConsumerStore<EntitlementsOfOrder> + 'static>(store: S, story: &Story) -> impl Follower {
+async fn follow<S: ConsumerStore<EntitlementsOfOrder> + 'static>(rows: S, story: &Story) -> impl Follower {
     let feed = followers::LogMessageFeed::new(std::sync::Arc::new(followers::LogFeed::new(story.reader(), Entitlements::wanted())));
-    let effect = std::sync::Arc::new(Consumption::<Entitlements, S>::new(store));
+    let effect = std::sync::Arc::new(Consumption::<Entitlements, S>::new(rows));
     assert_eq!((effect.name(), effect.skipped_for()), ("entitlements", "entitlements"));
     let consumer = followers::Consumer::new(std::sync::Arc::new(feed), effect, still()).with_batch_messages(1);
     while !consumer.run_once().await.unwrap().caught_up {}
