@@ -17,6 +17,7 @@ const PUBLIC: &[&str] = &[
     "/checkout/",
     "/notify/",
     "/return/",
+    "/wechat/",
     "/sandbox/",
     "/healthz",
     "/readyz",

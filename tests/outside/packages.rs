@@ -194,13 +194,15 @@ fn what_must_be_simulated_neither_spawns_nor_sleeps_nor_asks_the_clock() {
     }
 }
 
-/// Where the simulation is not: HTTP, and the loops that wait for events and messages. A page that follows its order is HTTP too.
-const NOT_SIMULATED: [&str; 5] = [
+/// Where the simulation is not: HTTP, a real broker's adapter, and the loops that wait for events and messages. A page that follows
+/// its order is HTTP too.
+const NOT_SIMULATED: [&str; 6] = [
     "command-api/src/routes.rs",
     "command-api/src/routes/",
     "command-api/src/checkout.rs",
     "followers/src/run.rs",
     "followers/src/consumer/run.rs",
+    "followers/src/jetstream_feed.rs",
 ];
 
 /// The files of what must be simulated, below the root; their tests run on a runtime of their own.

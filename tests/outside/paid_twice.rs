@@ -69,8 +69,11 @@ async fn paid_twice(store: StoreKind) {
         let of = |event_type: &str| events.iter().find(|event| event["type"] == event_type).unwrap()["data"]["pay_no"].clone();
         let (confirmed, surplus) = (of("PaymentConfirmed"), of("SurplusPaymentReceived"));
         assert_ne!(confirmed, surplus);
+        // The form's record is being closed, so Paystream asks about it by itself, and may have heard before it was told.
+        let heard_first = events.iter().any(|event| event["type"] == "PaymentConfirmed" && event["data"]["source"] == "query");
         match arrival {
             Arrival::Page => assert_eq!(confirmed, json!(page.pay_no)),
+            Arrival::Code if heard_first => assert_eq!(confirmed, json!(page.pay_no)),
             Arrival::Code => assert_eq!(confirmed, json!(code)),
             Arrival::AtOnce => {}
         }

@@ -161,6 +161,7 @@ fn a_view_that_loses_a_row_is_found() {
         "the course table has a selection if and only if it is open",
         "a follower can take every event",
         "a view that is made again is equal",
+        "consumers make the same of the broker's messages as of the log",
     ];
     is_found(lossy, &invariants);
 }
