@@ -70,7 +70,7 @@ async fn paid_twice(store: StoreKind) {
         let (confirmed, surplus) = (of("PaymentConfirmed"), of("SurplusPaymentReceived"));
         assert_ne!(confirmed, surplus);
         // The form's record is being closed, so Paystream asks about it by itself, and may have heard before it was told.
-        let heard_first = events.iter().any(|event| event["type"] == "PaymentConfirmed" && event["data"]["source"] == "query");
+        let heard_first = events.iter().any(|event| event["type"] == "PaymentConfirmed" && event["data"]["learned_by"] == "query");
         match arrival {
             Arrival::Page => assert_eq!(confirmed, json!(page.pay_no)),
             Arrival::Code if heard_first => assert_eq!(confirmed, json!(page.pay_no)),
