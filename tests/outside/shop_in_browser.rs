@@ -242,7 +242,7 @@ fn a_page_whose_server_goes_says_so_and_is_right_again_by_itself_once_it_is_back
         browser.keep_screenshot("without-server").await;
         server.restart().await;
         eventually("the page no longer says that the connection is lost", async || {
-            if browser.shows("connection").await { Err(browser.text("connection").await) } else { Ok(()) }
+            if browser.shows("connection").await { Err("it does".to_owned()) } else { Ok(()) }
         })
         .await;
         server.api().sandbox_pay(&order.pay_no, "once").await.expect(200);
