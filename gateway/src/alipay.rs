@@ -4,7 +4,6 @@
 //! asynchronous notifications.
 
 mod answer;
-mod beijing;
 mod bill;
 mod certificate;
 mod charset;
@@ -24,7 +23,6 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use chassis::clock::Clock;
@@ -43,29 +41,27 @@ pub use probe::ProbeError;
 
 use self::answer::{Answer, AnswerError};
 use self::form::{Empty, Form};
-use self::keys::SigningFailed;
 use self::notification::Status;
 use self::outcome::Outcome;
-use self::transport::{HttpTransport, Transport, TransportError};
+use self::transport::{HttpTransport, Transport};
+use crate::clock_skew::ClockSkew;
+use crate::http::TransportError;
+use crate::rsa::SigningFailed;
 use crate::{
     Capture, ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal,
     NotificationReply, Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState,
-    Statement, TradeState,
+    Statement, TradeState, beijing,
 };
 
 /// How long a precreated code can be scanned; `time_expire` may end it sooner.
 pub const CODE_LIFE: TimeDelta = TimeDelta::hours(2);
-
-/// No answer has named its time yet.
-const NO_SKEW: i64 = i64::MIN;
 
 /// Alipay as a channel.
 pub struct AlipayGateway {
     config: AlipayConfig,
     transport: Box<dyn Transport>,
     clock: Arc<dyn Clock>,
-    /// How far the gateway's clock was ahead of ours at its last answer, in milliseconds.
-    skew_ms: AtomicI64,
+    skew: ClockSkew,
 }
 
 /// The HTTP client could not be made, for instance because the machine has no certificates.
@@ -98,7 +94,7 @@ impl AlipayGateway {
     }
 
     fn over(transport: Box<dyn Transport>, config: AlipayConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, transport, clock, skew_ms: AtomicI64::new(NO_SKEW) }
+        Self { config, transport, clock, skew: ClockSkew::new() }
     }
 
     /// The contracted product, for the pay record to store with its request.
@@ -108,8 +104,7 @@ impl AlipayGateway {
 
     /// How far the gateway's clock was ahead of ours when it last answered, to about a second; `None` before that.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
-        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
-        if skew_ms == NO_SKEW { None } else { TimeDelta::try_milliseconds(skew_ms) }
+        self.skew.get()
     }
 
     /// Whether Alipay signed the raw query with which a browser came back. It never proves a payment, even then.
@@ -123,7 +118,7 @@ impl AlipayGateway {
         let members = self.members(method, notify_url, biz_content);
         let request = request::signed(&members, &self.config.app_private_key).map_err(CallError::Signing)?;
         let answer = self.transport.send(request).await.map_err(CallError::Transport)?;
-        self.note_time(answer.date.as_deref());
+        self.skew.note(answer.date.as_deref(), self.clock.now());
         if answer.status != 200 {
             return Err(CallError::Status(answer.status));
         }
@@ -139,13 +134,6 @@ impl AlipayGateway {
             members.insert("alipay_root_cert_sn", certified.root_serial().to_owned());
         }
         members
-    }
-
-    fn note_time(&self, date: Option<&str>) {
-        if let Some(theirs) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            let ahead = theirs.to_utc() - self.clock.now();
-            self.skew_ms.store(ahead.num_milliseconds(), Ordering::Relaxed);
-        }
     }
 }
 
@@ -292,7 +280,7 @@ fn trade_state(answer: &Answer) -> Result<TradeState, GatewayError> {
         Ok(Capture {
             trade_no: answer.text("trade_no").ok_or_else(|| lacks(operation, "trade_no"))?.to_owned(),
             amount: answer.amount("total_amount").ok_or_else(|| lacks(operation, "total_amount"))?,
-            paid_at: paid_at.and_then(beijing::parse),
+            paid_at: paid_at.and_then(beijing::parse_spaced),
             is_final,
         })
     };

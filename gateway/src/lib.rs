@@ -1,8 +1,16 @@
 //! The payment channels: one port, an adapter each. Wire types and signatures stay inside this package.
 
 pub mod alipay;
+mod beijing;
 mod breaker;
+mod clock_skew;
+mod http;
 mod port;
+mod rsa;
+mod rules;
+mod settings;
+#[cfg(test)]
+mod vectors;
 pub mod wechat_pay;
 
 pub use breaker::{BreakerConfig, CircuitBreaker, CircuitOpen};

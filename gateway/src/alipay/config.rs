@@ -10,12 +10,9 @@ use serde::Deserialize;
 
 use super::certificate::{Certificate, CertificateError, Validity, root_serial};
 use super::keys::{AlipayKeys, ApplicationKey, KeyError};
+use crate::settings::{Flaw, address, digits, given, time_limit};
 
-/// How long one call may take from its first byte to its last, unless configured.
-pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(8);
-
-/// How long a call may be configured to take at most. A buyer waits for it.
-pub const LONGEST_CALL_TIME_LIMIT: Duration = Duration::from_mins(1);
+pub use crate::settings::{CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT};
 
 /// The product codes of a code that a buyer scans; which of them is contracted, only the merchant knows.
 pub const QR_PRODUCT_CODES: [&str; 2] = ["FACE_TO_FACE_PAYMENT", "QR_CODE_OFFLINE"];
@@ -25,9 +22,6 @@ pub const PAGE_PRODUCT_CODE: &str = "FAST_INSTANT_TRADE_PAY";
 
 /// The product code of a payment in a phone's browser (wap.pay).
 pub const WAP_PRODUCT_CODE: &str = "QUICK_WAP_WAY";
-
-/// The longest id that Alipay gives, in digits.
-const ID_LIMIT: usize = 32;
 
 /// The hosts that Alipay's own gateways lie under.
 const ALIPAY_DOMAINS: [&str; 2] = ["alipay.com", "alipaydev.com"];
@@ -155,6 +149,15 @@ pub enum AlipayConfigError {
     },
 }
 
+impl From<Flaw> for AlipayConfigError {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Missing { member } => Self::Missing { member },
+            Flaw::Invalid { member, expected } => Self::Invalid { member, expected },
+        }
+    }
+}
+
 impl AlipayConfigError {
     /// The name in [`AlipaySettings`] of the member that is wrong.
     pub fn member(&self) -> &'static str {
@@ -182,7 +185,7 @@ impl AlipayConfig {
             }
         };
         Ok(Self {
-            gateway_url: gateway_url(&settings.gateway_url)?,
+            gateway_url: address("gateway_url", &settings.gateway_url, &ALIPAY_DOMAINS, "https is expected for a gateway of Alipay")?,
             app_id: digits("app_id", &settings.app_id)?,
             seller_id: seller_id(&settings.seller_id)?,
             app_private_key,
@@ -270,38 +273,6 @@ fn certificate_mode(texts: &AlipayCertificates, application: &ApplicationKey) ->
     Ok((keys, Certified { application: own, roots: root_serial(&roots) }))
 }
 
-fn given<'a>(member: &'static str, value: &'a str) -> Result<&'a str, AlipayConfigError> {
-    if value.trim().is_empty() { Err(AlipayConfigError::Missing { member }) } else { Ok(value) }
-}
-
-fn gateway_url(value: &str) -> Result<Url, AlipayConfigError> {
-    let member = "gateway_url";
-    let invalid = |expected| AlipayConfigError::Invalid { member, expected };
-    let url = Url::parse(given(member, value)?).map_err(|_| invalid("a URL is expected"))?;
-    let host = url.host_str().ok_or(invalid("a URL with a host is expected"))?.trim_end_matches('.');
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("a URL without a query, a fragment and a user is expected"));
-    }
-    let is_alipays =
-        ALIPAY_DOMAINS.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
-    match url.scheme() {
-        "https" => Ok(url),
-        // A sandbox of ours needs no certificate; Alipay itself is never spoken to in the clear.
-        "http" if !is_alipays => Ok(url),
-        "http" => Err(invalid("https is expected for a gateway of Alipay")),
-        _ => Err(invalid("an http or https URL is expected")),
-    }
-}
-
-fn digits(member: &'static str, value: &str) -> Result<String, AlipayConfigError> {
-    let id = given(member, value)?;
-    if id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(id.to_owned())
-    } else {
-        Err(AlipayConfigError::Invalid { member, expected: "at most 32 digits are expected" })
-    }
-}
-
 fn seller_id(value: &str) -> Result<String, AlipayConfigError> {
     let member = "seller_id";
     let id = digits(member, value)?;
@@ -319,15 +290,6 @@ fn product_code(value: &str) -> Result<String, AlipayConfigError> {
         Ok(code.to_owned())
     } else {
         Err(AlipayConfigError::Invalid { member, expected: "FACE_TO_FACE_PAYMENT or QR_CODE_OFFLINE is expected" })
-    }
-}
-
-fn time_limit(timeout_ms: Option<u64>) -> Result<Duration, AlipayConfigError> {
-    let limit = timeout_ms.map_or(CALL_TIME_LIMIT, Duration::from_millis);
-    if (Duration::from_millis(1)..=LONGEST_CALL_TIME_LIMIT).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(AlipayConfigError::Invalid { member: "timeout_ms", expected: "1 to 60000 milliseconds are expected" })
     }
 }
 

@@ -4,9 +4,9 @@ use chrono::NaiveDate;
 use domain::Money;
 use serde::Serialize;
 
-use super::beijing;
 use super::config::{PAGE_PRODUCT_CODE, QR_PRODUCT_CODES, WAP_PRODUCT_CODE};
-use crate::{FormRequest, PrecreateRequest, RefundRequest};
+use crate::rules::{Unsendable, is_part, rule};
+use crate::{FormRequest, PrecreateRequest, RefundRequest, beijing};
 
 /// The longest number of a payment, in characters.
 const NUMBER_LIMIT: usize = 64;
@@ -61,17 +61,6 @@ struct RefundQuery<'a> {
     query_options: [&'a str; 1],
 }
 
-/// The member that breaks a rule of Alipay's; the call is not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unsendable(pub(super) &'static str);
-
-impl Unsendable {
-    /// The word under which the refusal is known.
-    pub(super) fn code(self) -> String {
-        format!("paystream.invalid_{}", self.0)
-    }
-}
-
 /// The content of a precreate, as JSON.
 pub(super) fn precreate(request: &PrecreateRequest) -> Result<String, Unsendable> {
     number(&request.out_trade_no)?;
@@ -84,7 +73,7 @@ pub(super) fn precreate(request: &PrecreateRequest) -> Result<String, Unsendable
         total_amount: request.amount.major_text(),
         subject: &request.subject,
         product_code: &request.product_code,
-        time_expire: beijing::text(request.time_expire),
+        time_expire: beijing::spaced(request.time_expire),
         quit_url: None,
     })
 }
@@ -102,7 +91,7 @@ pub(super) fn form_pay(request: &FormRequest) -> Result<String, Unsendable> {
         total_amount: request.amount.major_text(),
         subject: &request.subject,
         product_code: &request.product_code,
-        time_expire: beijing::text(request.time_expire),
+        time_expire: beijing::spaced(request.time_expire),
         // The page of the return shows how the payment stands and leads on from there, paid or not.
         quit_url: (request.product_code == WAP_PRODUCT_CODE).then_some(request.return_url.as_str()),
     })
@@ -118,8 +107,7 @@ pub(super) fn bill(date: NaiveDate) -> Result<String, Unsendable> {
 pub(super) fn refund(request: &RefundRequest) -> Result<String, Unsendable> {
     number(&request.out_trade_no)?;
     rule("out_request_no", is_request_number(&request.refund_no))?;
-    let is_part = request.amount.currency() == request.total.currency() && request.amount.amount_minor() <= request.total.amount_minor();
-    rule("refund_amount", is_part && !request.amount.is_zero())?;
+    rule("refund_amount", is_part(request))?;
     let reason = request.reason.as_deref().map(|reason| sendable(reason, REASON_LIMIT));
     json(&Refund {
         out_trade_no: &request.out_trade_no,
@@ -183,10 +171,6 @@ fn is_request_number(refund_no: &str) -> bool {
 
 fn amount(amount: Money) -> Result<(), Unsendable> {
     rule("total_amount", !amount.is_zero())
-}
-
-fn rule(member: &'static str, holds: bool) -> Result<(), Unsendable> {
-    if holds { Ok(()) } else { Err(Unsendable(member)) }
 }
 
 fn json(content: &impl Serialize) -> Result<String, Unsendable> {

@@ -1,16 +1,13 @@
 //! The application's private key and the keys that are accepted as Alipay's, read once at start.
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{PublicEncryptingKey, PublicKey};
-use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 
 use super::certificate::{Certificate, CertificateError, Validity, judged};
-
-/// The size of an application key, in bytes. Alipay takes no other for RSA2.
-const APPLICATION_KEY_BYTES: usize = 2048 / 8;
+use crate::rsa::{BadKey, PrivateKey, SigningFailed, der, public_key};
 
 /// The smallest size of an Alipay key, in bits.
 const ALIPAY_KEY_BITS: usize = 2048;
@@ -35,33 +32,31 @@ pub enum KeyError {
     ApplicationKey,
 }
 
+impl From<BadKey> for KeyError {
+    fn from(bad: BadKey) -> Self {
+        match bad {
+            BadKey::Missing => Self::Missing,
+            BadKey::Unreadable => Self::Unreadable,
+            BadKey::WrongSize => Self::WrongSize,
+            BadKey::Ours => Self::ApplicationKey,
+        }
+    }
+}
+
 /// The application's private key.
-pub(super) struct ApplicationKey(RsaKeyPair);
+pub(super) struct ApplicationKey(PrivateKey);
 
 impl ApplicationKey {
-    /// Reads PKCS#8 or PKCS#1, as PEM or as base64, with blanks and line breaks. The structure decides, not the label.
+    /// Reads a key in any of the forms that [`PrivateKey::read`] knows.
     pub(super) fn read(text: &str) -> Result<Self, KeyError> {
-        let der = der(text)?;
-        let pair = RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der)).map_err(|_| KeyError::Unreadable)?;
-        if pair.public_modulus_len() == APPLICATION_KEY_BYTES { Ok(Self(pair)) } else { Err(KeyError::WrongSize) }
+        Ok(Self(PrivateKey::read(text)?))
     }
 
     /// The signature of `message` in base64, SHA-256 with PKCS#1 v1.5 padding. Errors: the library failed.
     pub(super) fn sign(&self, message: &[u8]) -> Result<String, SigningFailed> {
-        let mut signature = [0; APPLICATION_KEY_BYTES];
-        self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(|_| SigningFailed)?;
-        Ok(STANDARD.encode(signature))
-    }
-
-    fn public_key(&self) -> &[u8] {
-        self.0.public_key().as_ref()
+        self.0.sign(message)
     }
 }
-
-/// The cryptographic library did not sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request could not be signed")]
-pub(super) struct SigningFailed;
 
 /// Alipay's public keys that are accepted now; several while one follows another.
 pub(super) struct AlipayKeys(Vec<AlipayKey>);
@@ -97,9 +92,9 @@ pub(super) enum Untrusted {
 impl AlipayKeys {
     /// Reads each key. Errors: why, and the place of the first bad one (0 where there is none at all).
     pub(super) fn read<'a>(texts: impl IntoIterator<Item = &'a str>, application: &ApplicationKey) -> Result<Self, (usize, KeyError)> {
-        let read = |(place, text)| match alipay_key(text, application) {
+        let read = |(place, text)| match der(text).and_then(|der| public_key(&der, &application.0)) {
             Ok(key) => Ok(AlipayKey { key, certified: None }),
-            Err(error) => Err((place, error)),
+            Err(bad) => Err((place, bad.into())),
         };
         let keys = texts.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err((0, KeyError::Missing)) } else { Ok(Self(keys)) }
@@ -177,37 +172,8 @@ fn certified_key(text: &str, roots: &[Certificate], application: &ApplicationKey
 impl Certificate {
     /// Whether it certifies the application's key.
     pub(super) fn is_for(&self, application: &ApplicationKey) -> bool {
-        PublicKey::from_der(&self.public_key).is_ok_and(|numbers| numbers.as_ref() == application.public_key())
+        PublicKey::from_der(&self.public_key).is_ok_and(|numbers| numbers.as_ref() == application.0.public_key())
     }
-}
-
-fn alipay_key(text: &str, application: &ApplicationKey) -> Result<ParsedPublicKey, KeyError> {
-    let der = der(text)?;
-    let key = PublicEncryptingKey::from_der(&der).map_err(|_| KeyError::Unreadable)?;
-    if key.key_size_bits() < ALIPAY_KEY_BITS {
-        return Err(KeyError::WrongSize);
-    }
-    let numbers = PublicKey::from_der(&der).map_err(|_| KeyError::Unreadable)?;
-    if numbers.as_ref() == application.public_key() {
-        return Err(KeyError::ApplicationKey);
-    }
-    ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &der).map_err(|_| KeyError::Unreadable)
-}
-
-/// The bytes of a key's text: what stands between the armour's lines if there are any, else all of it.
-fn der(text: &str) -> Result<Vec<u8>, KeyError> {
-    if text.trim().is_empty() {
-        return Err(KeyError::Missing);
-    }
-    let base64 = match text.split_once("-----BEGIN ") {
-        None => text,
-        Some((_, rest)) => {
-            let (_, rest) = rest.split_once("-----").ok_or(KeyError::Unreadable)?;
-            rest.split_once("-----END ").ok_or(KeyError::Unreadable)?.0
-        }
-    };
-    let base64: Vec<u8> = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(base64).map_err(|_| KeyError::Unreadable)
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use domain::{Currency, Money};
 
-use super::beijing;
 use super::charset::Charset;
 use super::config::AlipayConfig;
 use super::form::{Empty, Form, FormError};
 use super::keys::{AlipayKeys, Untrusted};
 use super::request::SIGN_TYPE;
-use crate::{News, Notification, NotificationRefusal};
+use crate::{News, Notification, NotificationRefusal, beijing};
 
 /// The largest notification that is read, in bytes. Real ones have two or three thousand.
 pub const NOTIFICATION_LIMIT: usize = 256 * 1024;
@@ -149,7 +148,7 @@ impl Members<'_, '_> {
         Ok(match (status, refunded) {
             (Status::AwaitingBuyer, None) => News::AwaitingBuyer,
             (Status::Success | Status::Finished, None) => News::Paid {
-                paid_at: self.text("gmt_payment").and_then(|text| beijing::parse(&text)),
+                paid_at: self.text("gmt_payment").and_then(|text| beijing::parse_spaced(&text)),
                 is_final: status == Status::Finished,
             },
             (Status::Success | Status::Finished, Some(total)) => refund(total),

@@ -4,8 +4,8 @@
 
 use super::answer::Answer;
 use super::outcome::Outcome;
-use super::{AlipayGateway, CallError, accepted, beijing, content, is_about, lacks, refused, unknown};
-use crate::{GatewayError, Operation, RefundRequest, RefundState};
+use super::{AlipayGateway, CallError, accepted, content, is_about, lacks, refused, unknown};
+use crate::{GatewayError, Operation, RefundRequest, RefundState, beijing};
 
 impl AlipayGateway {
     pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
@@ -62,7 +62,7 @@ fn refund_state(answer: &Answer) -> Result<RefundState, GatewayError> {
 }
 
 fn refunded_at(answer: &Answer) -> Option<chrono::DateTime<chrono::Utc>> {
-    answer.text("gmt_refund_pay").and_then(beijing::parse)
+    answer.text("gmt_refund_pay").and_then(beijing::parse_spaced)
 }
 
 /// Whether an answer names no other payment and no other refund.

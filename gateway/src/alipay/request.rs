@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::beijing;
 use super::form;
-use super::keys::{ApplicationKey, SigningFailed};
+use super::keys::ApplicationKey;
+use crate::beijing;
+use crate::rsa::SigningFailed;
 
 /// The one algorithm: SHA-256 with RSA. A message never chooses another.
 pub(super) const SIGN_TYPE: &str = "RSA2";
@@ -42,7 +43,7 @@ pub(super) fn members(
         ("method", method.to_owned()),
         ("charset", "utf-8".to_owned()),
         ("sign_type", SIGN_TYPE.to_owned()),
-        ("timestamp", beijing::text(now)),
+        ("timestamp", beijing::spaced(now)),
         ("version", "1.0".to_owned()),
         ("notify_url", notify_url.unwrap_or_default().to_owned()),
         (BIZ_CONTENT, biz_content),

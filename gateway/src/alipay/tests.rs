@@ -1,6 +1,5 @@
 use std::collections::VecDeque;
 use std::error::Error as _;
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use chassis::clock::ManualClock;
@@ -10,23 +9,12 @@ use domain::{Currency, Money};
 use super::*;
 use crate::alipay::keys::ApplicationKey;
 use crate::alipay::request::Request;
-use crate::alipay::transport::HttpAnswer;
+use crate::http::HttpAnswer;
+pub(super) use crate::vectors::key_text;
 use crate::{BreakerConfig, CircuitBreaker};
 
 /// The number that the tests ask for.
 pub(super) const NUMBER: &str = "723100000000000101";
-
-/// Where the vectors and their keys lie.
-pub(super) fn vectors_folder() -> PathBuf {
-    let copy = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors");
-    std::env::var_os("PAYSTREAM_VECTORS").map_or_else(copy, PathBuf::from)
-}
-
-/// The text of a throwaway key of the vectors.
-pub(super) fn key_text(file: &str) -> String {
-    let path = vectors_folder().join("keys").join(file);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 pub(super) fn settings() -> AlipaySettings {
     AlipaySettings {

@@ -12,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
+use crate::http::{self, TransportError};
 use crate::{OfficialAccount, OpenIdError};
 
 /// How long the question may take; the payer waits.
@@ -72,12 +73,10 @@ struct Told {
 
 #[derive(Debug, thiserror::Error)]
 enum AnswerError {
-    #[error("no answer came")]
-    NoAnswer(#[source] reqwest::Error),
+    #[error("the question failed on its way")]
+    Transport(#[source] TransportError),
     #[error("the answer has the HTTP status {0}")]
     Status(u16),
-    #[error("the answer is too large")]
-    TooLarge,
     #[error("the answer is not readable")]
     Unreadable(#[source] serde_json::Error),
     #[error("the answer names nobody")]
@@ -115,20 +114,11 @@ impl WechatOfficialAccount {
             .append_pair("secret", self.app_secret.expose())
             .append_pair("code", code)
             .append_pair("grant_type", "authorization_code");
-        // The address holds the secret, and an error would print it.
-        let no_answer = |error: reqwest::Error| AnswerError::NoAnswer(error.without_url());
-        let mut answer = self.client.get(url).send().await.map_err(no_answer)?;
-        if answer.status() != 200 {
-            return Err(AnswerError::Status(answer.status().as_u16()));
+        let answer = http::answer(self.client.get(url).send().await, ANSWER_LIMIT).await.map_err(AnswerError::Transport)?;
+        if answer.status != 200 {
+            return Err(AnswerError::Status(answer.status));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > ANSWER_LIMIT {
-                return Err(AnswerError::TooLarge);
-            }
-        }
-        serde_json::from_slice(&body).map_err(AnswerError::Unreadable)
+        serde_json::from_slice(&answer.body).map_err(AnswerError::Unreadable)
     }
 }
 

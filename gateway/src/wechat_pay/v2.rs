@@ -4,7 +4,6 @@
 //! of payments and refunds, and of both modes of Native.
 
 mod answer;
-mod beijing;
 mod bill;
 mod certificate;
 mod client;
@@ -26,7 +25,6 @@ mod young;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use chassis::clock::Clock;
@@ -41,9 +39,12 @@ pub use xml::MESSAGE_LIMIT;
 use self::answer::{Answer, AnswerError};
 use self::outcome::Outcome;
 use self::product::Product;
-use self::request::{NoNonce, Unsendable};
-use self::transport::{Call, HttpTransport, Transport, TransportError};
+use self::request::NoNonce;
+use self::transport::{Call, HttpTransport, Transport};
 use self::young::Young;
+use crate::clock_skew::ClockSkew;
+use crate::http::TransportError;
+use crate::rules::Unsendable;
 use crate::{
     ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply,
     Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, Statement, TradeState,
@@ -55,17 +56,13 @@ pub const CODE_LIFE: TimeDelta = TimeDelta::hours(2);
 /// How long a link for a phone's browser can be used.
 pub const LINK_LIFE: TimeDelta = TimeDelta::minutes(5);
 
-/// No answer has named its time yet.
-const NO_SKEW: i64 = i64::MIN;
-
 /// What all channels of API v2 share: the merchant's keys and the way to the channel.
 pub struct WechatPayV2 {
     config: WechatPayV2Config,
     transport: Box<dyn Transport>,
     clock: Arc<dyn Clock>,
     young: Young,
-    /// How far the channel's clock was ahead of ours at its last answer, in milliseconds.
-    skew_ms: AtomicI64,
+    skew: ClockSkew,
 }
 
 /// One channel of API v2.
@@ -110,7 +107,7 @@ impl WechatPayV2 {
     }
 
     fn over(transport: Box<dyn Transport>, config: WechatPayV2Config, clock: Arc<dyn Clock>) -> Self {
-        Self { config, transport, clock, young: Young::default(), skew_ms: AtomicI64::new(NO_SKEW) }
+        Self { config, transport, clock, young: Young::default(), skew: ClockSkew::new() }
     }
 
     /// One of its channels; `None` for a channel of another protocol, and for a phone's browser where no site is configured.
@@ -121,8 +118,7 @@ impl WechatPayV2 {
 
     /// How far the channel's clock was ahead of ours when it last answered, to about a second; `None` before that.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
-        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
-        if skew_ms == NO_SKEW { None } else { TimeDelta::try_milliseconds(skew_ms) }
+        self.skew.get()
     }
 
     /// When the merchant's certificate, if there is one, is no longer taken.
@@ -146,7 +142,7 @@ impl WechatPayV2 {
         let nonce = request::nonce().map_err(CallError::Nonce)?;
         let body = request::message(&self.config, app_id, &nonce, members);
         let answer = self.transport.send(Call { path, body, answer_limit }).await.map_err(CallError::Transport)?;
-        self.note_time(answer.date.as_deref());
+        self.skew.note(answer.date.as_deref(), self.clock.now());
         if answer.status == 200 { Ok(answer.body) } else { Err(CallError::Status(answer.status)) }
     }
 
@@ -161,13 +157,6 @@ impl WechatPayV2 {
         let body = self.send(path, app_id, members, MESSAGE_LIMIT).await?;
         let answer = Answer::read(&body, &self.config).map_err(CallError::Answer)?;
         Ok((Outcome::of(operation, &answer), answer))
-    }
-
-    fn note_time(&self, date: Option<&str>) {
-        if let Some(theirs) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            let ahead = theirs.to_utc() - self.clock.now();
-            self.skew_ms.store(ahead.num_milliseconds(), Ordering::Relaxed);
-        }
     }
 }
 

@@ -6,9 +6,8 @@ use std::io::Read;
 use csv::{ByteRecord, ReaderBuilder};
 use domain::{Currency, Money};
 
-use super::super::beijing;
 use super::super::charset::Charset;
-use crate::{STATEMENT_LINE_LIMIT, StatementError, StatementLine, StatementLineKind};
+use crate::{STATEMENT_LINE_LIMIT, StatementError, StatementLine, StatementLineKind, beijing};
 
 /// The column that only the file with the lines has, with [`OUT_TRADE_NO`].
 pub(super) const TRADE_NO: &str = "支付宝交易号";
@@ -65,7 +64,7 @@ impl Row {
             trade_no: self.trade_no.clone(),
             amount: Money::new(amount_minor, Currency::Cny).map_err(|_| bad(AMOUNT))?,
             fee_minor: -self.fee,
-            at: beijing::parse(&self.completed),
+            at: beijing::parse_spaced(&self.completed),
         })
     }
 }

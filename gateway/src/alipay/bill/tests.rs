@@ -1,8 +1,8 @@
 use super::*;
 use crate::alipay::tests::{Canned, answering, assert_inconclusive, assert_refused, http_answer, settings, signed_answer};
-use crate::alipay::transport::{HttpAnswer, TransportError};
 use crate::alipay::vectors::bill_archive;
 use crate::alipay::{AlipaySettings, method};
+use crate::http::{HttpAnswer, TransportError};
 use crate::{Gateway, StatementLineKind};
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use crate::alipay::method;
 use crate::alipay::tests::{
     NUMBER, answering, assert_inconclusive, assert_refused, failed, found, http_answer, settings, signed_answer, unknown_because, with_node,
 };
-use crate::alipay::transport::TransportError;
+use crate::http::TransportError;
 use crate::{Gateway, GatewayError, Operation, RefundRequest, RefundState};
 
 const REFUND_NO: &str = "7231000000000001R01";

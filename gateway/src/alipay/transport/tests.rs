@@ -1,72 +1,10 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
 use super::*;
 use crate::alipay::tests::settings;
+use crate::http::server::{nobody, ok, serving};
 
-/// A server that answers every request with the same bytes.
-struct Server {
-    url: String,
-    connections: Arc<AtomicUsize>,
-    requests: tokio::sync::mpsc::UnboundedReceiver<String>,
-}
-
-async fn serving(answer: Vec<u8>) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/sandbox/alipay/gateway.do", listener.local_addr().unwrap());
-    let connections = Arc::new(AtomicUsize::new(0));
-    let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
-    let count = connections.clone();
-    let answer = Arc::new(answer);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            count.fetch_add(1, Ordering::Relaxed);
-            tokio::spawn(serve(stream, answer.clone(), sender.clone()));
-        }
-    });
-    Server { url, connections, requests }
-}
-
-async fn serve(mut stream: TcpStream, answer: Arc<Vec<u8>>, sender: tokio::sync::mpsc::UnboundedSender<String>) {
-    while let Some(request) = next_request(&mut stream).await {
-        // The test may have seen enough.
-        let _ = sender.send(request);
-        if answer.is_empty() {
-            std::future::pending::<()>().await;
-        }
-        if stream.write_all(&answer).await.is_err() || !answer.starts_with(b"HTTP/1.1 200 OK\r\nContent-Length") {
-            return;
-        }
-    }
-}
-
-async fn next_request(stream: &mut TcpStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    loop {
-        let mut chunk = [0; 4096];
-        let length = stream.read(&mut chunk).await.ok()?;
-        bytes.extend_from_slice(chunk.get(..length).filter(|chunk| !chunk.is_empty())?);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let head = head.to_ascii_lowercase();
-            let length = head.split("content-length: ").nth(1)?.lines().next()?.parse::<usize>().ok()?;
-            if body.len() >= length {
-                return Some(text);
-            }
-        }
-    }
-}
-
-fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nDate: Thu, 05 Mar 2026 06:08:09 GMT\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-fn transport(url: &str, timeout_ms: u64) -> HttpTransport {
+fn transport(origin: &str, timeout_ms: u64) -> HttpTransport {
     let mut settings = settings();
-    url.clone_into(&mut settings.gateway_url);
+    settings.gateway_url = format!("{origin}/sandbox/alipay/gateway.do");
     settings.timeout_ms = Some(timeout_ms);
     HttpTransport::new(&AlipayConfig::new(&settings).unwrap()).unwrap()
 }
@@ -78,7 +16,7 @@ fn request() -> Request {
 #[tokio::test]
 async fn a_request_is_posted_as_it_was_signed() {
     let mut server = serving(ok("{}")).await;
-    let answer = transport(&server.url, 5_000).send(request()).await.unwrap();
+    let answer = transport(&server.origin, 5_000).send(request()).await.unwrap();
     assert_eq!(answer, HttpAnswer { status: 200, date: Some("Thu, 05 Mar 2026 06:08:09 GMT".to_owned()), body: b"{}".to_vec() });
     let sent = server.requests.recv().await.unwrap();
     assert!(sent.starts_with("POST /sandbox/alipay/gateway.do?charset=utf-8&sign=secret%2Bsign HTTP/1.1\r\n"), "{sent}");
@@ -89,18 +27,18 @@ async fn a_request_is_posted_as_it_was_signed() {
 #[tokio::test]
 async fn a_connection_is_used_again() {
     let server = serving(ok("{}")).await;
-    let transport = transport(&server.url, 5_000);
+    let transport = transport(&server.origin, 5_000);
     for _ in 0..3 {
         transport.send(request()).await.unwrap();
     }
-    assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+    assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let mut server =
         serving(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()).await;
-    let answer = transport(&server.url, 5_000).send(request()).await.unwrap();
+    let answer = transport(&server.origin, 5_000).send(request()).await.unwrap();
     assert_eq!(answer.status, 302);
     assert!(server.requests.recv().await.is_some());
     assert!(server.requests.try_recv().is_err());
@@ -109,18 +47,18 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_given_up() {
     let fits = serving(ok(&"x".repeat(ANSWER_LIMIT))).await;
-    assert_eq!(transport(&fits.url, 20_000).send(request()).await.unwrap().body.len(), ANSWER_LIMIT);
+    assert_eq!(transport(&fits.origin, 20_000).send(request()).await.unwrap().body.len(), ANSWER_LIMIT);
     let announced = serving(ok(&"x".repeat(10 * ANSWER_LIMIT))).await;
-    assert!(matches!(transport(&announced.url, 20_000).send(request()).await, Err(TransportError::TooLarge)));
+    assert!(matches!(transport(&announced.origin, 20_000).send(request()).await, Err(TransportError::TooLarge)));
     let endless = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec(), vec![b'x'; 2 * ANSWER_LIMIT]].concat();
     let endless = serving(endless).await;
-    assert!(matches!(transport(&endless.url, 20_000).send(request()).await, Err(TransportError::TooLarge)));
+    assert!(matches!(transport(&endless.origin, 20_000).send(request()).await, Err(TransportError::TooLarge)));
 }
 
 #[tokio::test]
 async fn no_answer_in_time_is_an_error_that_shows_no_request() {
     let silent = serving(Vec::new()).await;
-    let error = transport(&silent.url, 100).send(request()).await.unwrap_err();
+    let error = transport(&silent.origin, 100).send(request()).await.unwrap_err();
     let TransportError::NoAnswer(cause) = &error else { panic!("{error:?}") };
     assert!(cause.is_timeout(), "{cause:?}");
     let shown = format!("{error} {error:?} {cause}");
@@ -130,11 +68,9 @@ async fn no_answer_in_time_is_an_error_that_shows_no_request() {
 #[tokio::test]
 async fn a_broken_or_refused_connection_is_no_answer() {
     let cut = serving(b"HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 100\r\n\r\n{\"a\"".to_vec()).await;
-    assert!(matches!(transport(&cut.url, 5_000).send(request()).await, Err(TransportError::NoAnswer(_))));
+    assert!(matches!(transport(&cut.origin, 5_000).send(request()).await, Err(TransportError::NoAnswer(_))));
     let garbage = serving(b"garbage".to_vec()).await;
-    assert!(matches!(transport(&garbage.url, 5_000).send(request()).await, Err(TransportError::NoAnswer(_))));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}/", listener.local_addr().unwrap());
-    drop(listener);
+    assert!(matches!(transport(&garbage.origin, 5_000).send(request()).await, Err(TransportError::NoAnswer(_))));
+    let nobody = nobody().await;
     assert!(matches!(transport(&nobody, 5_000).send(request()).await, Err(TransportError::NoAnswer(_))));
 }

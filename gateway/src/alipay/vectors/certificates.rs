@@ -2,7 +2,8 @@
 
 use super::super::bill::read_archive;
 use super::super::certificate::{Certificate, root_serial};
-use super::{cases, file};
+use super::cases;
+use crate::vectors::file;
 
 #[test]
 fn serials_of_certificates_are_those_of_every_other_implementation() {

@@ -10,7 +10,8 @@ use super::super::charset::Charset;
 use super::super::form::{Empty, Form};
 use super::super::tests::{Canned, answering, http_answer};
 use super::super::{AlipayGateway, notification, signed_return};
-use super::{Case, Context, Members, cases, config_of, context, settings_of};
+use super::{Context, cases, config_of, context, settings_of};
+use crate::vectors::{Case, Members};
 use crate::{Gateway, News, Notification, NotificationRefusal, RawNotification, Receipt};
 
 /// When the vectors' notifications come. Public keys have no dates, so it makes no difference here.

@@ -8,8 +8,9 @@ use super::super::content;
 use super::super::form::Form;
 use super::super::keys::ApplicationKey;
 use super::super::request::{canonical, signed};
-use super::{cases, file};
+use super::cases;
 use crate::RefundRequest;
+use crate::vectors::file;
 
 #[test]
 fn requests_are_signed_as_by_every_other_implementation() {

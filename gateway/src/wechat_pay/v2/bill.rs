@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 
 use super::answer::text;
 use super::transport::BILL_PATH;
-use super::{WechatPayV2Gateway, beijing, xml};
+use super::{WechatPayV2Gateway, xml};
 use crate::wechat_pay::v3::statement::bill;
 use crate::{GatewayError, Inconclusive, Operation, Statement, StatementError};
 
@@ -27,7 +27,7 @@ const NO_BILL: [&str; 2] = ["20002", "20003"];
 impl WechatPayV2Gateway {
     pub(super) async fn fetch_statement(&self, date: NaiveDate) -> Result<Statement, GatewayError> {
         let asked = self.asked(Operation::DownloadStatement);
-        let members = [("bill_date", beijing::day(date)), ("bill_type", "ALL".to_owned()), ("tar_type", "GZIP".to_owned())];
+        let members = [("bill_date", date.format("%Y%m%d").to_string()), ("bill_type", "ALL".to_owned()), ("tar_type", "GZIP".to_owned())];
         let app_id = self.merchant.app_id(self.product);
         let sent = self.merchant.send(BILL_PATH, app_id, &members, FILE_LIMIT).await;
         let file = sent.map_err(|error| asked.unknown(error))?;

@@ -11,18 +11,12 @@ use serde::Deserialize;
 
 use super::certificate::{CertificateError, ClientCertificate};
 use super::sign::{Digest, Signer};
+use crate::settings::{Flaw, address, given, letters_and_digits, time_limit};
 
-/// How long one call may take from its first byte to its last, unless configured.
-pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(8);
-
-/// How long a call may be configured to take at most. A buyer waits for it.
-pub const LONGEST_CALL_TIME_LIMIT: Duration = Duration::from_mins(1);
+pub use crate::settings::{CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT};
 
 /// The characters of an API key.
 const API_KEY_LENGTH: usize = 32;
-
-/// The longest id of an application or a merchant, in characters.
-const ID_LIMIT: usize = 32;
 
 /// The longest name of a site, in characters; it is told to the channel with payments in a phone's browser.
 const WAP_NAME_LIMIT: usize = 32;
@@ -108,6 +102,15 @@ pub enum WechatPayV2ConfigError {
     Certificate(#[source] CertificateError),
 }
 
+impl From<Flaw> for WechatPayV2ConfigError {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Missing { member } => Self::Missing { member },
+            Flaw::Invalid { member, expected } => Self::Invalid { member, expected },
+        }
+    }
+}
+
 impl WechatPayV2ConfigError {
     /// The name in [`WechatPayV2Settings`] of the member that is wrong.
     pub fn member(&self) -> &'static str {
@@ -122,11 +125,11 @@ impl WechatPayV2ConfigError {
 impl WechatPayV2Config {
     /// Checks every member and reads the certificate. Errors: the first member that is missing or wrong.
     pub fn new(settings: &WechatPayV2Settings) -> Result<Self, WechatPayV2ConfigError> {
-        let app_id = id("app_id", &settings.app_id)?;
-        let mobile_app_id = settings.mobile_app_id.as_deref().map(|value| id("mobile_app_id", value)).transpose()?;
-        let mch_id = id("mch_id", &settings.mch_id)?;
+        let app_id = letters_and_digits("app_id", &settings.app_id)?;
+        let mobile_app_id = settings.mobile_app_id.as_deref().map(|value| letters_and_digits("mobile_app_id", value)).transpose()?;
+        let mch_id = letters_and_digits("mch_id", &settings.mch_id)?;
         Ok(Self {
-            base_url: base_url(&settings.base_url)?,
+            base_url: address("base_url", &settings.base_url, &[TENCENT_DOMAIN], "https is expected for an address of WeChat Pay")?,
             mobile_app_id: mobile_app_id.unwrap_or_else(|| app_id.clone()),
             app_id,
             signer: signer(settings)?,
@@ -182,18 +185,8 @@ impl fmt::Debug for WechatPayV2Config {
     }
 }
 
-fn given<'a>(member: &'static str, value: &'a str) -> Result<&'a str, WechatPayV2ConfigError> {
-    if value.trim().is_empty() { Err(WechatPayV2ConfigError::Missing { member }) } else { Ok(value) }
-}
-
 fn invalid(member: &'static str, expected: &'static str) -> WechatPayV2ConfigError {
     WechatPayV2ConfigError::Invalid { member, expected }
-}
-
-fn id(member: &'static str, value: &str) -> Result<String, WechatPayV2ConfigError> {
-    let id = given(member, value)?;
-    let is_id = id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_id { Ok(id.to_owned()) } else { Err(invalid(member, "at most 32 letters and digits are expected")) }
 }
 
 fn signer(settings: &WechatPayV2Settings) -> Result<Signer, WechatPayV2ConfigError> {
@@ -240,29 +233,6 @@ fn site(settings: &WechatPayV2Settings) -> Result<Option<Site>, WechatPayV2Confi
             Ok(Some(Site { url: url.to_owned(), name: name.to_owned() }))
         }
     }
-}
-
-fn base_url(value: &str) -> Result<Url, WechatPayV2ConfigError> {
-    let member = "base_url";
-    let url = Url::parse(given(member, value)?).map_err(|_| invalid(member, "a URL is expected"))?;
-    let host = url.host_str().ok_or(invalid(member, "a URL with a host is expected"))?.trim_end_matches('.');
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid(member, "a URL without a query, a fragment and a user is expected"));
-    }
-    let is_tencents = host.strip_suffix(TENCENT_DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    match url.scheme() {
-        "https" => Ok(url),
-        // A sandbox of ours needs no certificate; WeChat Pay itself is never spoken to in the clear.
-        "http" if !is_tencents => Ok(url),
-        "http" => Err(invalid(member, "https is expected for an address of WeChat Pay")),
-        _ => Err(invalid(member, "an http or https URL is expected")),
-    }
-}
-
-fn time_limit(timeout_ms: Option<u64>) -> Result<Duration, WechatPayV2ConfigError> {
-    let limit = timeout_ms.map_or(CALL_TIME_LIMIT, Duration::from_millis);
-    let is_possible = (Duration::from_millis(1)..=LONGEST_CALL_TIME_LIMIT).contains(&limit);
-    if is_possible { Ok(limit) } else { Err(invalid("timeout_ms", "1 to 60000 milliseconds are expected")) }
 }
 
 #[cfg(test)]

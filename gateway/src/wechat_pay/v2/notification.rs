@@ -9,8 +9,8 @@ use super::config::WechatPayV2Config;
 use super::product::Product;
 use super::sign::SignatureError;
 use super::xml::{self, Members, XmlError};
-use super::{WechatPayV2, beijing, refund_notification};
-use crate::{News, Notification, NotificationRefusal, NotificationReply, RawNotification, Receipt};
+use super::{WechatPayV2, refund_notification};
+use crate::{News, Notification, NotificationRefusal, NotificationReply, RawNotification, Receipt, beijing};
 
 /// The body that tells the channel not to send it again.
 pub(super) const DURABLE: &str = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";

@@ -9,8 +9,8 @@ use super::answer::Answer;
 use super::outcome::Outcome;
 use super::product::Product;
 use super::request;
-use super::{Asked, CallError, WechatPayV2Gateway, beijing};
-use crate::{Capture, Closed, GatewayError, Operation, PrecreateRequest, Precreated, TradeState};
+use super::{Asked, CallError, WechatPayV2Gateway};
+use crate::{Capture, Closed, GatewayError, Operation, PrecreateRequest, Precreated, TradeState, beijing};
 
 const ORDER_PATH: &str = "/pay/unifiedorder";
 const QUERY_PATH: &str = "/pay/orderquery";

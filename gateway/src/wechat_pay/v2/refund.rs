@@ -6,8 +6,8 @@ use super::answer::Answer;
 use super::outcome::Outcome;
 use super::request;
 use super::transport::REFUND_PATH;
-use super::{Asked, CallError, WechatPayV2Gateway, beijing};
-use crate::{GatewayError, Operation, RefundRequest, RefundState};
+use super::{Asked, CallError, WechatPayV2Gateway};
+use crate::{GatewayError, Operation, RefundRequest, RefundState, beijing};
 
 const REFUND_QUERY_PATH: &str = "/pay/refundquery";
 

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use aws_lc_rs::rand;
 use serde::Serialize;
 
-use super::beijing;
 use super::config::{Site, WechatPayV2Config};
 use super::product::Product;
 use super::sign::{LOWER, SIGN, SIGN_TYPE, hex};
 use super::xml;
-use crate::{PrecreateRequest, RefundRequest};
+use crate::rules::{Unsendable, is_part, rule};
+use crate::{PrecreateRequest, RefundRequest, beijing};
 
 /// The longest description, in bytes of UTF-8.
 const BODY_LIMIT: usize = 127;
@@ -35,17 +35,6 @@ const PRODUCT_ID_LIMIT: usize = 32;
 
 /// Names and values of a call, without those that every call has.
 pub(super) type CallMembers = Vec<(&'static str, String)>;
-
-/// The member that breaks a rule of the channel's; the call is not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unsendable(pub(super) &'static str);
-
-impl Unsendable {
-    /// The word under which the refusal is known.
-    pub(super) fn code(self) -> String {
-        format!("paystream.invalid_{}", self.0)
-    }
-}
 
 /// The machine gave no randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,8 +130,7 @@ pub(super) fn numbered(out_trade_no: &str) -> Result<CallMembers, Unsendable> {
 pub(super) fn refund(request: &RefundRequest) -> Result<CallMembers, Unsendable> {
     number(&request.out_trade_no)?;
     refund_number(&request.refund_no)?;
-    let is_part = request.amount.currency() == request.total.currency() && request.amount.amount_minor() <= request.total.amount_minor();
-    rule("refund_fee", is_part && !request.amount.is_zero())?;
+    rule("refund_fee", is_part(request))?;
     rule("notify_url", request.notify_url.as_deref().is_none_or(is_notify_url))?;
     Ok(vec![
         ("out_trade_no", request.out_trade_no.clone()),
@@ -197,10 +185,6 @@ pub(super) fn sendable(text: &str, limit: usize) -> String {
     let shown = shown.trim();
     let end = shown.floor_char_boundary(limit);
     shown.get(..end).unwrap_or_default().trim_end().to_owned()
-}
-
-fn rule(member: &'static str, holds: bool) -> Result<(), Unsendable> {
-    if holds { Ok(()) } else { Err(Unsendable(member)) }
 }
 
 #[cfg(test)]

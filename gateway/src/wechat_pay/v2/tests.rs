@@ -1,14 +1,14 @@
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use chassis::clock::ManualClock;
 use chassis::secret::Secret;
 use domain::{Currency, Money};
 
-use super::transport::HttpAnswer;
 use super::xml::Members;
 use super::*;
+use crate::http::HttpAnswer;
+pub(super) use crate::vectors::key_text;
 use crate::{BreakerConfig, CircuitBreaker};
 
 /// The number that the tests ask for.
@@ -19,18 +19,6 @@ pub(super) const OTHER_KEY: &str = "192006250b4c09247ec02edce69f6a2d";
 pub(super) const APP_ID: &str = "wx2421b1c4370ec43b";
 pub(super) const MOBILE_APP_ID: &str = "wxd930ea5d5a258f4f";
 pub(super) const MCH_ID: &str = "1900000109";
-
-/// Where the vectors and their keys lie.
-pub(super) fn vectors_folder() -> PathBuf {
-    let copy = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors");
-    std::env::var_os("PAYSTREAM_VECTORS").map_or_else(copy, PathBuf::from)
-}
-
-/// The text of a throwaway key of the vectors.
-pub(super) fn key_text(file: &str) -> String {
-    let path = vectors_folder().join("keys").join(file);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 pub(super) fn settings() -> WechatPayV2Settings {
     WechatPayV2Settings {

@@ -1,25 +1,24 @@
 //! One merchant at WeChat Pay: signs calls, verifies answers, keeps the keys. All channels share it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chassis::clock::Clock;
 use chassis::secret::Secret;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::certificates::Refreshing;
 use super::config::WechatPayConfig;
 use super::json::{self, JsonError};
-use super::keys::{KeyExpiry, PlatformKeys, SigningFailed};
+use super::keys::{KeyExpiry, PlatformKeys};
 use super::signing::{self, Signable};
-use super::transport::{ANSWER_LIMIT, HttpAnswer, HttpTransport, Request, Transport, TransportError};
+use super::transport::{ANSWER_LIMIT, HttpAnswer, HttpTransport, Request, Transport};
 use super::verification::{SignedHeaders, Unverified};
-
-/// No answer has named its time yet.
-const NO_SKEW: i64 = i64::MIN;
+use crate::clock_skew::ClockSkew;
+use crate::http::TransportError;
+use crate::rsa::SigningFailed;
 
 /// How often a call is made whose answers were tests of our looking at signatures. A repeat is never tested again.
 const TRIES: usize = 2;
@@ -34,8 +33,7 @@ pub struct WechatPayClient {
     pub(super) clock: Arc<dyn Clock>,
     keys: RwLock<Arc<PlatformKeys>>,
     pub(super) refreshing: Refreshing,
-    /// How far WeChat Pay's clock was ahead of ours at its last answer, in milliseconds.
-    skew_ms: AtomicI64,
+    skew: ClockSkew,
 }
 
 /// The HTTP client could not be made, for instance because the machine has no certificates.
@@ -112,13 +110,12 @@ impl WechatPayClient {
 
     pub(super) fn over(transport: Box<dyn Transport>, config: WechatPayConfig, clock: Arc<dyn Clock>) -> Self {
         let keys = RwLock::new(Arc::new(config.platform_keys.clone()));
-        Self { config, transport, clock, keys, refreshing: Refreshing::default(), skew_ms: AtomicI64::new(NO_SKEW) }
+        Self { config, transport, clock, keys, refreshing: Refreshing::default(), skew: ClockSkew::new() }
     }
 
     /// How far WeChat Pay's clock was ahead of ours when it last answered, to about a second; `None` before that.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
-        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
-        if skew_ms == NO_SKEW { None } else { TimeDelta::try_milliseconds(skew_ms) }
+        self.skew.get()
     }
 
     /// The certificates in use, WeChat Pay's and the merchant's own, and the end of their time.
@@ -201,7 +198,7 @@ impl WechatPayClient {
             answer_limit,
         };
         let answer = self.transport.send(request).await.map_err(CallError::Transport)?;
-        self.note_time(answer.date());
+        self.skew.note(answer.date(), self.clock.now());
         Ok(answer)
     }
 
@@ -213,13 +210,6 @@ impl WechatPayClient {
         }
         let base = self.config.base_url.as_str().trim_end_matches('/');
         Url::parse(&format!("{base}{path}")).map_err(|_| CallError::Address)
-    }
-
-    fn note_time(&self, date: Option<&str>) {
-        if let Some(theirs) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            let ahead = theirs.with_timezone(&Utc) - self.clock.now();
-            self.skew_ms.store(ahead.num_milliseconds(), Ordering::Relaxed);
-        }
     }
 }
 

@@ -13,21 +13,15 @@ use serde::Deserialize;
 use super::keys::{Certificate, KeyError, KeyExpiry, MerchantKey, PlatformKey, PlatformKeys};
 use super::resource::ApiV3Key;
 use super::verification::is_certificate_serial;
+use crate::settings::{Flaw, address, digits, given, letters_and_digits, time_limit};
 
-/// How long one call may take from its first byte to its last, unless configured.
-pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(8);
-
-/// How long a call may be configured to take at most. A buyer waits for it.
-pub const LONGEST_CALL_TIME_LIMIT: Duration = Duration::from_mins(1);
+pub use crate::settings::{CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT};
 
 /// How an id of a WeChat Pay public key begins.
 pub const PUBLIC_KEY_ID_PREFIX: &str = "PUB_KEY_ID_";
 
 /// How many bytes the API v3 key has.
 const API_V3_KEY_LENGTH: usize = 32;
-
-/// The longest id, in characters.
-const ID_LIMIT: usize = 32;
 
 /// The longest id of a public key, in characters.
 const PUBLIC_KEY_ID_LIMIT: usize = 128;
@@ -127,6 +121,15 @@ pub enum WechatPayConfigError {
     },
 }
 
+impl From<Flaw> for WechatPayConfigError {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Missing { member } => Self::Missing { member },
+            Flaw::Invalid { member, expected } => Self::Invalid { member, expected },
+        }
+    }
+}
+
 impl WechatPayConfigError {
     /// The name in [`WechatPaySettings`] of the member that is wrong.
     pub fn member(&self) -> &'static str {
@@ -156,11 +159,15 @@ impl WechatPayConfig {
             .map_err(|source| key("platform_authority", 1, source))?;
         let platform_keys = platform_keys(settings, platform_authority.as_ref(), &merchant_key, now)?;
         Ok(Self {
-            base_url: base_url(&settings.base_url)?,
+            base_url: address("base_url", &settings.base_url, &[WECHAT_DOMAIN], "https is expected for a host of WeChat Pay")?,
             mchid: digits("mchid", &settings.mchid)?,
-            appid: appid("appid", &settings.appid)?,
-            app_appid: settings.app_appid.as_deref().map(|value| appid("app_appid", value)).transpose()?,
-            mini_program_appid: settings.mini_program_appid.as_deref().map(|value| appid("mini_program_appid", value)).transpose()?,
+            appid: letters_and_digits("appid", &settings.appid)?,
+            app_appid: settings.app_appid.as_deref().map(|value| letters_and_digits("app_appid", value)).transpose()?,
+            mini_program_appid: settings
+                .mini_program_appid
+                .as_deref()
+                .map(|value| letters_and_digits("mini_program_appid", value))
+                .transpose()?,
             api_v3_key: api_v3_key(settings.api_v3_key.expose())?,
             merchant_serial,
             merchant_key,
@@ -284,46 +291,6 @@ fn is_public_key_id(id: &str) -> bool {
     id.len() <= PUBLIC_KEY_ID_LIMIT && id.strip_prefix(PUBLIC_KEY_ID_PREFIX).is_some_and(is_allowed)
 }
 
-fn given<'a>(member: &'static str, value: &'a str) -> Result<&'a str, WechatPayConfigError> {
-    if value.trim().is_empty() { Err(WechatPayConfigError::Missing { member }) } else { Ok(value) }
-}
-
-fn base_url(value: &str) -> Result<Url, WechatPayConfigError> {
-    let member = "base_url";
-    let invalid = |expected| WechatPayConfigError::Invalid { member, expected };
-    let url = Url::parse(given(member, value)?).map_err(|_| invalid("a URL is expected"))?;
-    let host = url.host_str().ok_or(invalid("a URL with a host is expected"))?.trim_end_matches('.');
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("a URL without a query, a fragment and a user is expected"));
-    }
-    let is_wechats = host.strip_suffix(WECHAT_DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    match url.scheme() {
-        "https" => Ok(url),
-        // A sandbox of ours needs no certificate; WeChat Pay itself is never spoken to in the clear.
-        "http" if !is_wechats => Ok(url),
-        "http" => Err(invalid("https is expected for a host of WeChat Pay")),
-        _ => Err(invalid("an http or https URL is expected")),
-    }
-}
-
-fn digits(member: &'static str, value: &str) -> Result<String, WechatPayConfigError> {
-    let id = given(member, value)?;
-    if id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(id.to_owned())
-    } else {
-        Err(WechatPayConfigError::Invalid { member, expected: "at most 32 digits are expected" })
-    }
-}
-
-fn appid(member: &'static str, value: &str) -> Result<String, WechatPayConfigError> {
-    let id = given(member, value)?;
-    if id.len() <= ID_LIMIT && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        Ok(id.to_owned())
-    } else {
-        Err(WechatPayConfigError::Invalid { member, expected: "at most 32 letters and digits are expected" })
-    }
-}
-
 fn merchant_serial(value: &str) -> Result<String, WechatPayConfigError> {
     let member = "merchant_serial";
     let serial = given(member, value)?.to_ascii_uppercase();
@@ -340,15 +307,6 @@ fn api_v3_key(value: &str) -> Result<ApiV3Key, WechatPayConfigError> {
     let is_key = key.len() == API_V3_KEY_LENGTH && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let invalid = WechatPayConfigError::Invalid { member, expected: "32 letters and digits are expected" };
     if is_key { ApiV3Key::new(key.as_bytes()).ok_or(invalid) } else { Err(invalid) }
-}
-
-fn time_limit(timeout_ms: Option<u64>) -> Result<Duration, WechatPayConfigError> {
-    let limit = timeout_ms.map_or(CALL_TIME_LIMIT, Duration::from_millis);
-    if (Duration::from_millis(1)..=LONGEST_CALL_TIME_LIMIT).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(WechatPayConfigError::Invalid { member: "timeout_ms", expected: "1 to 60000 milliseconds are expected" })
-    }
 }
 
 #[cfg(test)]

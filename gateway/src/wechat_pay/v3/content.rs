@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::config::WechatPayConfig;
 use super::time;
 use super::wire::{Close, H5Info, Payer, Payment, Refund, RefundTotal, Scene, Total};
+use crate::rules::{Unsendable, is_part, rule};
 use crate::{PrecreateRequest, RefundRequest};
 
 /// How many characters a number of a payment has.
@@ -31,17 +32,6 @@ const PREPAY_ID_LIMIT: usize = 64;
 
 /// The longest nonce of signed parameters, in characters.
 const NONCE_LIMIT: usize = 32;
-
-/// The member that breaks a rule of WeChat Pay's; the call is not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unsendable(pub(super) &'static str);
-
-impl Unsendable {
-    /// The word under which the refusal is known.
-    pub(super) fn code(self) -> String {
-        format!("paystream.invalid_{}", self.0)
-    }
-}
 
 /// The body of a precreate through `channel`.
 pub(super) fn precreate(request: &PrecreateRequest, channel: Channel, config: &WechatPayConfig) -> Result<String, Unsendable> {
@@ -92,8 +82,7 @@ pub(super) fn close(config: &WechatPayConfig) -> Result<String, Unsendable> {
 pub(super) fn refund(request: &RefundRequest) -> Result<String, Unsendable> {
     number(&request.out_trade_no)?;
     refund_number(&request.refund_no)?;
-    let is_part = request.amount.currency() == request.total.currency() && request.amount.amount_minor() <= request.total.amount_minor();
-    rule("amount", is_part && !request.amount.is_zero())?;
+    rule("amount", is_part(request))?;
     rule("notify_url", request.notify_url.as_deref().is_none_or(is_url))?;
     let reason = request.reason.as_deref().map(|reason| sendable(reason, REASON_LIMIT));
     json(&Refund {
@@ -136,10 +125,6 @@ fn sendable(text: &str, limit: usize) -> String {
 fn is_url(text: &str) -> bool {
     let has_scheme = text.starts_with("https://") || text.starts_with("http://");
     has_scheme && text.len() <= URL_LIMIT && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?')
-}
-
-fn rule(member: &'static str, holds: bool) -> Result<(), Unsendable> {
-    if holds { Ok(()) } else { Err(Unsendable(member)) }
 }
 
 fn json(content: &impl Serialize) -> Result<String, Unsendable> {

@@ -1,10 +1,9 @@
 //! JSON in which no name stands twice in one object, at any depth: whoever reads the first and whoever reads the last of two
 //! must not see different payments.
 
-use std::fmt;
-
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use chassis::extract::read_json;
+use chassis::problem::{Code, field};
+use serde::de::DeserializeOwned;
 
 /// Why bytes are not the JSON that is expected. It holds nothing of what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,88 +21,18 @@ pub(super) enum JsonError {
 
 /// Reads an object. Members that `T` does not name are left aside.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    let value = value(bytes)?;
-    // A list of the members' values would do for the library.
-    if value.is_object() { T::deserialize(value).map_err(|_| JsonError::Shape) } else { Err(JsonError::Shape) }
-}
-
-fn value(bytes: &[u8]) -> Result<Value, JsonError> {
-    let unique: Unique = serde_json::from_slice(bytes).map_err(|error| {
-        // The library has one kind of error for what a visitor refuses, and this visitor refuses nothing else.
-        if error.is_data() { JsonError::Duplicate } else { JsonError::Unreadable }
-    })?;
-    Ok(unique.0)
-}
-
-struct Unique(Value);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
-    }
-}
-
-struct UniqueVisitor;
-
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON in which no name stands twice")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        // No member that is read is a fraction; one where a whole number is expected is then of another kind.
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Unique(value)) = seq.next_element()? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, Unique(value))) = map.next_entry::<String, Unique>()? {
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name stands twice"));
-            }
-        }
-        Ok(Value::Object(members))
-    }
+    read_json(bytes).map_err(|problem| match problem.code {
+        Code::UnreadableJson => JsonError::Unreadable,
+        _ if problem.errors.iter().any(|error| error.code == field::DUPLICATE_FIELD) => JsonError::Duplicate,
+        _ => JsonError::Shape,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde::Deserialize;
+    use serde_json::Value;
 
     use super::*;
 

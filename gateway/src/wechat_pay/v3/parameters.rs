@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use domain::Channel;
 
 use super::config::WechatPayConfig;
-use super::keys::SigningFailed;
 use super::signing::lines;
 use crate::ClientParameters;
+use crate::rsa::SigningFailed;
 
 /// The members for a page inside WeChat and for a mini program. Names are in camel case, and WeChat minds the case.
 pub(super) fn jsapi(

@@ -3,7 +3,8 @@
 use aws_lc_rs::rand;
 use chrono::{DateTime, Utc};
 
-use super::keys::{MerchantKey, SigningFailed};
+use super::keys::MerchantKey;
+use crate::rsa::SigningFailed;
 
 /// The one algorithm, and the word before the members of an `Authorization`.
 pub(super) const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";

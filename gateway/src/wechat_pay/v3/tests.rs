@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -10,8 +9,10 @@ use domain::{Channel, Currency, Money};
 
 use super::keys::MerchantKey;
 use super::signing::{SCHEME, lines};
-use super::transport::{HttpAnswer, Request, Transport, TransportError};
+use super::transport::{HttpAnswer, Request, Transport};
 use super::*;
+use crate::http::TransportError;
+pub(super) use crate::vectors::key_text;
 use crate::{GatewayError, Inconclusive, Operation, PrecreateRequest, RefundRequest};
 
 /// The number that the tests ask for.
@@ -26,18 +27,6 @@ pub(super) const PUBLIC_KEY_ID: &str = "PUB_KEY_ID_01190000010920260305003218000
 pub(super) const PLATFORM_SERIAL: &str = "5157F09EFDC096DE15EBE81A47057A7232F1B8E1";
 /// The serial number of the second platform certificate.
 pub(super) const PLATFORM2_SERIAL: &str = "2A9C1D0F5B6E7788990011223344556677889900";
-
-/// Where the vectors and their keys lie.
-pub(super) fn vectors_folder() -> PathBuf {
-    let copy = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors");
-    std::env::var_os("PAYSTREAM_VECTORS").map_or_else(copy, PathBuf::from)
-}
-
-/// The text of a throwaway key of the vectors.
-pub(super) fn key_text(file: &str) -> String {
-    let path = vectors_folder().join("keys").join(file);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// A moment at which the vectors' certificates count.
 pub(super) fn now() -> DateTime<Utc> {

@@ -2,23 +2,14 @@
 
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, USER_AGENT};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Url};
 
 use super::WechatPayStartError;
 use super::config::WechatPayConfig;
+use crate::http::{self, TransportError};
 
 /// The largest answer that is read, in bytes. Answers have a few thousand.
 pub(super) const ANSWER_LIMIT: usize = 1024 * 1024;
-
-/// How long making a connection may take.
-const CONNECT_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// How many idle connections are kept for the next calls.
-const IDLE_CONNECTIONS: usize = 16;
-
-/// How long a connection may be idle; servers close theirs not much later.
-const IDLE_TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(50);
 
 /// Some paths refuse a request that does not say who asks.
 const AGENT: &str = concat!("paystream/", env!("CARGO_PKG_VERSION"));
@@ -59,17 +50,6 @@ impl HttpAnswer {
     }
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TransportError {
-    /// No connection, no answer in time, or a connection that broke.
-    #[error("WeChat Pay did not answer")]
-    NoAnswer(#[source] reqwest::Error),
-    /// The answer is larger than was asked to be read.
-    #[error("the answer is too large")]
-    TooLarge,
-}
-
 /// What brings a request to WeChat Pay and an answer back.
 #[async_trait]
 pub(super) trait Transport: Send + Sync {
@@ -84,18 +64,8 @@ pub(super) struct HttpTransport {
 
 impl HttpTransport {
     pub(super) fn new(config: &WechatPayConfig) -> Result<Self, WechatPayStartError> {
-        let client = Client::builder()
-            .timeout(config.time_limit)
-            .connect_timeout(CONNECT_TIME_LIMIT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .pool_idle_timeout(IDLE_TIME_LIMIT)
-            // An answer comes from WeChat Pay itself or not at all.
-            .redirect(Policy::none());
-        // Without TLS there is nothing to verify, and a machine without certificates can still run the sandbox, which
-        // is not reached through a proxy either.
-        let is_plain = config.base_url.scheme() == "http";
-        let client = if is_plain { client.tls_certs_only([]).no_proxy() } else { client.https_only(true) };
-        Ok(Self { client: client.build().map_err(WechatPayStartError)? })
+        let client = http::client(&config.base_url, config.time_limit).build().map_err(WechatPayStartError)?;
+        Ok(Self { client })
     }
 }
 
@@ -110,23 +80,10 @@ impl Transport for HttpTransport {
         if !request.body.is_empty() {
             builder = builder.header(CONTENT_TYPE, JSON).body(request.body);
         }
-        let mut answer = builder.send().await.map_err(no_answer)?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
-            if body.len() + chunk.len() > request.answer_limit {
-                return Err(TransportError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let (status, headers, body) = http::whole(builder.send().await, request.answer_limit).await?;
+        let headers = headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
         Ok(HttpAnswer { status, headers, body })
     }
-}
-
-/// The URL may hold a token, which no log needs.
-fn no_answer(error: reqwest::Error) -> TransportError {
-    TransportError::NoAnswer(error.without_url())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use super::super::answer::{Answer, AnswerError};
 use super::super::sign::SignatureError;
 use super::super::tests::{World, order};
 use super::super::xml::{self, Members, XmlError};
-use super::{Case, cases, context};
+use super::{cases, context};
+use crate::vectors::Case;
 use crate::{Gateway, GatewayError, NotificationRefusal, Precreated, ProductCodes, RawNotification, TradeState};
 use domain::Channel;
 
@@ -12,7 +13,7 @@ use domain::Channel;
 fn messages_are_read_as_by_every_other_implementation() {
     for mut case in cases("xml_parse") {
         let read = xml::read(&case.xml(), xml::ROOT).unwrap();
-        assert_eq!(Some(read.clone()), case.expect.texts("fields"), "{}", case.name);
+        assert_eq!(read, case.expect.texts("fields"), "{}", case.name);
         let written = xml::write(read.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         assert_eq!(xml::read(written.as_bytes(), xml::ROOT), Ok(read), "{}", case.name);
         case.assert_all_read();
@@ -54,7 +55,7 @@ fn answers_are_verified_as_by_every_other_implementation() {
         assert_eq!(is_genuine, case.expect.is("signature_valid"), "{}", case.name);
         let answer = Answer::read(&body, &world.merchant.config);
         assert_eq!(answer.is_ok(), is_genuine, "{}", case.name);
-        if let Some(fields) = case.expect.texts("fields") {
+        if let Some(fields) = case.expect.texts_if_given("fields") {
             assert_eq!(members, fields, "{}", case.name);
         }
         case.policy = None;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use x509_cert::der::{Decode, Encode};
 use x509_cert::time::Time;
 
-use super::{KeyError, MerchantKey, der};
+use super::{KeyError, MerchantKey};
+use crate::rsa::der;
 
 /// The algorithm that certificates are signed with: sha256WithRSAEncryption.
 const SHA256_WITH_RSA: &str = "1.2.840.113549.1.1.11";

@@ -1,16 +1,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_lc_rs::rsa::{PublicEncryptingKey, PublicKey};
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 
-use super::{Certificate, KeyError, MerchantKey, der};
-
-/// The smallest size of a key of WeChat Pay's, in bits.
-const PLATFORM_KEY_BITS: usize = 2048;
+use super::{Certificate, KeyError, MerchantKey};
+use crate::rsa::{der, public_key};
 
 /// The most bytes that a signature may have: that of the largest key that is read.
 const SIGNATURE_LIMIT: usize = 8192 / 8;
@@ -35,12 +32,12 @@ pub(in super::super) struct PlatformKey {
 impl PlatformKey {
     /// Reads a WeChat Pay public key, PEM or base64.
     pub(in super::super) fn read(text: &str, merchant: &MerchantKey) -> Result<Self, KeyError> {
-        Ok(Self { key: public_key(&der(text)?, merchant)?, not_after: None })
+        Ok(Self { key: public_key(&der(text)?, &merchant.0)?, not_after: None })
     }
 
     /// The key of a certificate that was checked.
     pub(in super::super) fn of_certificate(certificate: &Certificate, merchant: &MerchantKey) -> Result<Self, KeyError> {
-        Ok(Self { key: public_key(certificate.public_key(), merchant)?, not_after: Some(certificate.not_after) })
+        Ok(Self { key: public_key(certificate.public_key(), &merchant.0)?, not_after: Some(certificate.not_after) })
     }
 
     /// The same key, counting no longer than `until`.
@@ -60,18 +57,6 @@ impl PlatformKey {
         let Ok(length) = STANDARD.decode_slice(sign, &mut buffer) else { return false };
         buffer.get(..length).is_some_and(|signature| self.key.verify_sig(message, signature).is_ok())
     }
-}
-
-fn public_key(der: &[u8], merchant: &MerchantKey) -> Result<ParsedPublicKey, KeyError> {
-    let key = PublicEncryptingKey::from_der(der).map_err(|_| KeyError::Unreadable)?;
-    if key.key_size_bits() < PLATFORM_KEY_BITS {
-        return Err(KeyError::WrongSize);
-    }
-    let numbers = PublicKey::from_der(der).map_err(|_| KeyError::Unreadable)?;
-    if numbers.as_ref() == merchant.public_key() {
-        return Err(KeyError::MerchantKey);
-    }
-    ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).map_err(|_| KeyError::Unreadable)
 }
 
 /// The keys that WeChat Pay may sign with now, by what stands in the header `Wechatpay-Serial`.

@@ -1,8 +1,10 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
 
 use super::super::tests::{PLATFORM_SERIAL, PLATFORM2_SERIAL, key_text, now};
 use super::*;
+use crate::rsa::der;
 
 fn merchant() -> MerchantKey {
     MerchantKey::read(&key_text("wechat_mch_private_pkcs8.pem")).unwrap()

@@ -1,13 +1,10 @@
 //! The file of a day's payments and refunds: UTF-8, one header, one row each, then a header and a row of sums. Every cell of
 //! data begins with a grave accent; columns are found by their names, because their set differs.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::NaiveDate;
 use domain::{Currency, Money};
 
-use crate::{STATEMENT_LINE_LIMIT, Statement, StatementError, StatementLine, StatementLineKind};
-
-/// How far Beijing's clocks are ahead of UTC, all year round.
-const AHEAD: TimeDelta = TimeDelta::hours(8);
+use crate::{STATEMENT_LINE_LIMIT, Statement, StatementError, StatementLine, StatementLineKind, beijing};
 
 /// What separates cells of data.
 const BETWEEN: &str = ",`";
@@ -163,7 +160,7 @@ impl<'a> Row<'a> {
             trade_no: self.filled(columns.trade_no, TRADE_NO)?,
             amount,
             fee_minor: fee(self.cell(columns.fee, FEE)?).ok_or_else(|| self.bad(FEE))?,
-            at: Some(beijing(self.cell(columns.at, AT)?).ok_or_else(|| self.bad(AT))?),
+            at: Some(beijing::parse_spaced(self.cell(columns.at, AT)?).ok_or_else(|| self.bad(AT))?),
         }))
     }
 
@@ -230,11 +227,6 @@ fn fee(text: &str) -> Option<i64> {
     let fine = whole.parse::<i64>().ok()?.checked_mul(100_000)?.checked_add(format!("{part:0<5}").parse().ok()?)?;
     let fen = (fine + 500) / 1000;
     Some(if is_back { -fen } else { fen })
-}
-
-fn beijing(text: &str) -> Option<DateTime<Utc>> {
-    let local = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok().filter(|_| text.len() == 19)?;
-    Some(local.checked_sub_signed(AHEAD)?.and_utc())
 }
 
 #[cfg(test)]

@@ -1,68 +1,9 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
 use super::super::tests::{config, settings};
 use super::*;
-
-/// A server that answers every request with the same bytes.
-struct Server {
-    url: String,
-    connections: Arc<AtomicUsize>,
-    requests: tokio::sync::mpsc::UnboundedReceiver<String>,
-}
-
-async fn serving(answer: Vec<u8>) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let connections = Arc::new(AtomicUsize::new(0));
-    let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
-    let count = connections.clone();
-    let answer = Arc::new(answer);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            count.fetch_add(1, Ordering::Relaxed);
-            tokio::spawn(serve(stream, answer.clone(), sender.clone()));
-        }
-    });
-    Server { url, connections, requests }
-}
-
-async fn serve(mut stream: TcpStream, answer: Arc<Vec<u8>>, sender: tokio::sync::mpsc::UnboundedSender<String>) {
-    while let Some(request) = next_request(&mut stream).await {
-        // The test may have seen enough.
-        let _ = sender.send(request);
-        if answer.is_empty() {
-            std::future::pending::<()>().await;
-        }
-        if stream.write_all(&answer).await.is_err() || !answer.starts_with(b"HTTP/1.1 200 OK\r\nContent-Length") {
-            return;
-        }
-    }
-}
-
-async fn next_request(stream: &mut TcpStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    loop {
-        let mut chunk = [0; 4096];
-        let length = stream.read(&mut chunk).await.ok()?;
-        bytes.extend_from_slice(chunk.get(..length).filter(|chunk| !chunk.is_empty())?);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let head = head.to_ascii_lowercase();
-            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok()).unwrap_or(0);
-            if body.len() >= length {
-                return Some(text);
-            }
-        }
-    }
-}
+use crate::http::server::{ok_with, serving};
 
 fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nDate: Tue, 01 Dec 2026 06:08:32 GMT\r\nWechatpay-Nonce: n\r\n\r\n{body}", body.len())
-        .into_bytes()
+    ok_with("Date: Tue, 01 Dec 2026 06:08:32 GMT\r\nWechatpay-Nonce: n\r\n", body)
 }
 
 fn transport(timeout_ms: u64) -> HttpTransport {
@@ -85,7 +26,7 @@ fn post(url: &str) -> Request {
 #[tokio::test]
 async fn a_request_goes_out_as_it_was_signed() {
     let mut server = serving(ok("{}")).await;
-    let answer = transport(5_000).send(post(&server.url)).await.unwrap();
+    let answer = transport(5_000).send(post(&server.origin)).await.unwrap();
     assert_eq!((answer.status, answer.body.as_slice(), answer.date()), (200, b"{}".as_slice(), Some("Tue, 01 Dec 2026 06:08:32 GMT")));
     assert!(answer.headers.contains(&("wechatpay-nonce".to_owned(), b"n".to_vec())));
     let sent = server.requests.recv().await.unwrap();
@@ -100,7 +41,7 @@ async fn a_request_goes_out_as_it_was_signed() {
         assert!(sent.contains(header), "{header}: {sent}");
     }
     assert!(sent.ends_with("\r\n\r\n{\"a\":1}"), "{sent}");
-    let get = Request { method: Method::GET, body: String::new(), answer_key: None, ..post(&server.url) };
+    let get = Request { method: Method::GET, body: String::new(), answer_key: None, ..post(&server.origin) };
     transport(5_000).send(get).await.unwrap();
     let sent = server.requests.recv().await.unwrap();
     assert!(sent.starts_with("GET /v3/pay?") && !sent.contains("content-type") && !sent.contains("wechatpay-serial"), "{sent}");
@@ -111,16 +52,16 @@ async fn a_connection_is_used_again() {
     let server = serving(ok("{}")).await;
     let transport = transport(5_000);
     for _ in 0..3 {
-        transport.send(post(&server.url)).await.unwrap();
+        transport.send(post(&server.origin)).await.unwrap();
     }
-    assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+    assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let mut server =
         serving(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()).await;
-    assert_eq!(transport(5_000).send(post(&server.url)).await.unwrap().status, 302);
+    assert_eq!(transport(5_000).send(post(&server.origin)).await.unwrap().status, 302);
     assert!(server.requests.recv().await.is_some());
     assert!(server.requests.try_recv().is_err());
 }
@@ -128,17 +69,17 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_given_up() {
     let fits = serving(ok(&"x".repeat(1024))).await;
-    assert_eq!(transport(20_000).send(post(&fits.url)).await.unwrap().body.len(), 1024);
+    assert_eq!(transport(20_000).send(post(&fits.origin)).await.unwrap().body.len(), 1024);
     let endless = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec(), vec![b'x'; 100_000]].concat();
     for server in [serving(ok(&"x".repeat(1025))).await, serving(endless).await] {
-        assert!(matches!(transport(20_000).send(post(&server.url)).await, Err(TransportError::TooLarge)));
+        assert!(matches!(transport(20_000).send(post(&server.origin)).await, Err(TransportError::TooLarge)));
     }
 }
 
 #[tokio::test]
 async fn no_answer_in_time_is_an_error_that_shows_no_request() {
     let silent = serving(Vec::new()).await;
-    let error = transport(100).send(post(&silent.url)).await.unwrap_err();
+    let error = transport(100).send(post(&silent.origin)).await.unwrap_err();
     let TransportError::NoAnswer(cause) = &error else { panic!("{error:?}") };
     assert!(cause.is_timeout(), "{cause:?}");
     let shown = format!("{error} {error:?} {cause}");
@@ -148,7 +89,7 @@ async fn no_answer_in_time_is_an_error_that_shows_no_request() {
 #[tokio::test]
 async fn a_broken_or_refused_connection_is_no_answer() {
     let cut = serving(b"HTTP/1.1 200 OK\r\nX: 1\r\nContent-Length: 100\r\n\r\n{\"a\"".to_vec()).await;
-    assert!(matches!(transport(5_000).send(post(&cut.url)).await, Err(TransportError::NoAnswer(_))));
+    assert!(matches!(transport(5_000).send(post(&cut.origin)).await, Err(TransportError::NoAnswer(_))));
     let garbage = serving(b"garbage".to_vec()).await;
-    assert!(matches!(transport(5_000).send(post(&garbage.url)).await, Err(TransportError::NoAnswer(_))));
+    assert!(matches!(transport(5_000).send(post(&garbage.origin)).await, Err(TransportError::NoAnswer(_))));
 }

@@ -6,7 +6,8 @@ use domain::{Currency, Money};
 use super::super::WechatPayGateway;
 use super::super::notification;
 use super::super::verification::{SignedHeaders, Unverified};
-use super::{Case, Context, Members, cases, client_of, document};
+use super::{Context, cases, client_of, document};
+use crate::vectors::{Case, Members};
 use crate::{Gateway, News, Notification, NotificationRefusal, RawNotification, Receipt, RefundState};
 
 fn headers(case: &mut Case) -> Vec<(String, Vec<u8>)> {

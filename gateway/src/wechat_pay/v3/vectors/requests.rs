@@ -8,7 +8,8 @@ use super::super::keys::MerchantKey;
 use super::super::signing::{SCHEME, Signable, lines};
 use super::super::tests::{fen, native};
 use super::super::{WechatPayGateway, parameters};
-use super::{Case, cases, client_of, document, file};
+use super::{cases, client_of, document};
+use crate::vectors::{Case, file};
 use crate::{Gateway, PrecreateRequest, RefundRequest};
 
 #[test]

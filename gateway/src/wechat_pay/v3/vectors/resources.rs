@@ -6,8 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::keys::{Certificate, MerchantKey};
 use super::super::resource::{ApiV3Key, Resource};
 use super::super::statement::unpacked;
-use super::{cases, client_of, document, file};
+use super::{cases, client_of, document};
 use crate::StatementError;
+use crate::vectors::file;
 
 #[test]
 fn members_are_decrypted_and_their_tag_is_checked() {

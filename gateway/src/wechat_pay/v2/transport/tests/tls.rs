@@ -14,9 +14,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 
-use super::{call, next_request, ok};
+use super::call;
+use crate::http;
+use crate::http::server::{next_request, ok};
 use crate::wechat_pay::v2::tests::{key_text, settings};
-use crate::wechat_pay::v2::transport::{HttpTransport, REFUND_PATH, Transport, builder};
+use crate::wechat_pay::v2::transport::{HttpTransport, REFUND_PATH, Transport};
 use crate::wechat_pay::v2::{WechatPayV2Config, WechatPayV2Settings};
 
 /// Takes every certificate whose key is proven, and no certificate.
@@ -104,7 +106,8 @@ async fn refunds_alone_show_the_merchant_s_certificate() {
     };
     let config = WechatPayV2Config::new(&settings).unwrap();
     // The server's own certificate is not what this is about, and names no address.
-    let transport = HttpTransport::with(&config, || builder(&config).tls_danger_accept_invalid_certs(true)).unwrap();
+    let transport =
+        HttpTransport::with(&config, || http::client(&config.base_url, config.time_limit).tls_danger_accept_invalid_certs(true)).unwrap();
     transport.send(call("/pay/orderquery")).await.unwrap();
     assert_eq!(shown.recv().await.unwrap(), None);
     transport.send(call(REFUND_PATH)).await.unwrap();
@@ -117,9 +120,8 @@ async fn refunds_alone_show_the_merchant_s_certificate() {
 async fn a_server_that_is_not_known_is_told_nothing() {
     let (url, mut shown) = serving().await;
     let settings = WechatPayV2Settings { base_url: url, ..settings() };
-    let transport = HttpTransport::with(&WechatPayV2Config::new(&settings).unwrap(), || {
-        builder(&WechatPayV2Config::new(&settings).unwrap()).tls_certs_only([])
-    });
+    let config = WechatPayV2Config::new(&settings).unwrap();
+    let transport = HttpTransport::with(&config, || http::client(&config.base_url, config.time_limit).tls_certs_only([]));
     assert!(transport.unwrap().send(call("/pay/orderquery")).await.is_err());
     assert!(shown.try_recv().is_err());
 }
