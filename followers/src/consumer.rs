@@ -19,7 +19,7 @@ mod tests;
 mod tide;
 
 pub use leased::LeasedWork;
-use plan::{Plan, Planned, Verdict};
+use plan::{Plan, Planned, Verdict, turns_of};
 pub use run::run_worker;
 pub use tide::Tide;
 
@@ -114,12 +114,13 @@ impl<E: ConsumerEffect> Consumer<E> {
 
     fn asked(&self, batch: &Batch, now: DateTime<Utc>) -> Asked {
         let links = batch.messages.iter().filter_map(|message| message.link.as_ref());
+        let part = self.feed.part().map(|part| part.to_string());
         Asked {
             consumer: self.effect.name(),
             skipped_for: self.effect.skipped_for(),
-            subjects: links.map(|link| link.subject.clone()).collect(),
+            subjects: links.map(|link| link.subject.clone()).chain(part.as_deref().map(turns_of)).collect(),
             streams: batch.messages.iter().map(|message| message.event.stream_id.as_str().to_owned()).collect(),
-            part: self.feed.part().map(|part| part.to_string()),
+            part,
             now,
             most_due: MOST_DUE,
         }

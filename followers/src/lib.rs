@@ -30,6 +30,6 @@ pub use message_feed::{
 };
 pub use parking::{
     Asked, BookChange, Mark, MemoryBook, ParkedChange, ParkedMessage, ParkedState, ParkingDesk, ParkingDeskError, Patience, SqlBook,
-    Standing, UnknownParkedState,
+    Standing, TURNS_OF, UnknownParkedState,
 };
 pub use run::{FIRST_BACK_OFF, LONGEST_BACK_OFF, POLL_INTERVAL, run_forever};

@@ -18,7 +18,7 @@ mod memory;
 mod row;
 mod sql;
 
-pub use book::{Asked, BookChange, Mark, ParkedChange, Standing};
+pub use book::{Asked, BookChange, Mark, ParkedChange, Standing, TURNS_OF};
 pub use desk::{ParkingDesk, ParkingDeskError};
 pub use memory::MemoryBook;
 pub use sql::SqlBook;

@@ -4,7 +4,7 @@ use chassis::clock::{Clock, ManualClock};
 use chrono::{DateTime, Utc};
 use database::{Backend, Database, DatabaseError, Transaction, values};
 use event_store::{LogReader, Position};
-use followers::{Consumer, EffectError, FeedFollower, Follower, FollowerError, LogFeed, LogMessageFeed};
+use followers::{Consumer, EffectError, FeedFollower, Follower, FollowerError, LogFeed, LogMessageFeed, TURNS_OF};
 
 use crate::store::SqlView;
 use crate::{
@@ -179,8 +179,9 @@ async fn exchange<V: SqlView>(
         return Ok(None);
     }
     // A consumer of a broker may be further than the broker's slowest part tells.
-    let sql = "select count(*) from consumer_mark where consumer = $1 and position > $2";
-    let (ahead,): (i64,) = transaction.fetch_one(sql, values![V::NAME, position.as_i64()]).await?;
+    let sql = "select count(*) from consumer_mark where consumer = $1 and position > $2 and mark_id not like $3";
+    let turns = format!("{} {TURNS_OF} %", V::NAME);
+    let (ahead,): (i64,) = transaction.fetch_one(sql, values![V::NAME, position.as_i64(), turns]).await?;
     if ahead > 0 {
         transaction.rollback().await?;
         return Ok(None);

@@ -5,13 +5,18 @@ use event_store::{Position, RecordedEvent};
 
 use super::{Hole, Inapplicable};
 use crate::message_feed::{Link, Message};
-use crate::parking::{BookChange, Mark, ParkedChange, ParkedMessage, ParkedState, Patience, Standing};
+use crate::parking::{BookChange, Mark, ParkedChange, ParkedMessage, ParkedState, Patience, Standing, TURNS_OF};
 
 /// The first and the longest wait of a message whose predecessor has not come.
 const HOLE_WAITS: (TimeDelta, TimeDelta) = (TimeDelta::milliseconds(250), TimeDelta::seconds(8));
 
 /// After so many deliveries the message before it is not late but missing.
 const HOLE_DELIVERIES: u64 = 8;
+
+/// The mark that counts the writes of a part. Of two workers that have loaded the same rows, one finds it moved.
+pub(super) fn turns_of(part: &str) -> String {
+    format!("{TURNS_OF} {part}")
+}
 
 /// What the feed is told of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +198,7 @@ impl<'p> Plan<'p> {
     }
 
     pub(super) fn finish(self) -> Planned {
-        let Self { mut change, marks, stepped, queues, due, released, verdicts, taken, hole, .. } = self;
+        let Self { mut change, part, marks, stepped, queues, due, released, verdicts, taken, hole, .. } = self;
         change.marks = stepped
             .into_iter()
             .filter_map(|(subject, from)| {
@@ -204,6 +209,13 @@ impl<'p> Plan<'p> {
         change.parked = released;
         for queue in queues.into_values() {
             written(queue, &mut change.parked);
+        }
+        // What was loaded holds only if no other worker of the part has written since, on whichever subject.
+        if let Some(part) = part.filter(|_| !change.marks.is_empty() || !change.parked.is_empty()) {
+            let subject = turns_of(&part);
+            let from = marks.get(&subject).copied();
+            let to = Position::new(from.unwrap_or_default().as_i64() + 1).unwrap_or_default();
+            change.marks.insert(0, Mark { subject, from, to });
         }
         Planned { change, verdicts, taken, has_more: due.len() >= super::MOST_DUE as usize, hole }
     }

@@ -41,6 +41,9 @@ pub struct Standing {
     pub kept: u64,
 }
 
+/// How the name of a part's mark begins, which counts the part's writes and is no position; then comes the part.
+pub const TURNS_OF: &str = "turns of";
+
 /// A step of a consumer on a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {

@@ -6,7 +6,8 @@ create table consumer_mark (
     mark_id text collate "C" not null primary key,
     -- the consumer's name
     consumer text collate "C" not null,
-    -- the log position of the last message of this subject that was dealt with: taken, parked or passed over
+    -- the log position of the last message of this subject that was dealt with: taken, parked or passed over; for the subject
+    -- `turns of` a part, how often the part was written
     position bigint not null check (position >= 0)
 );
 create index consumer_mark_consumer on consumer_mark (consumer, position);

@@ -6,7 +6,8 @@ create table consumer_mark (
     mark_id text not null primary key,
     -- the consumer's name
     consumer text not null,
-    -- the log position of the last message of this subject that was dealt with: taken, parked or passed over
+    -- the log position of the last message of this subject that was dealt with: taken, parked or passed over; for the subject
+    -- `turns of` a part, how often the part was written
     position integer not null check (position >= 0)
 ) strict;
 create index consumer_mark_consumer on consumer_mark (consumer, position);

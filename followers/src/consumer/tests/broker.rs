@@ -74,6 +74,26 @@ fn still() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(at(100)))
 }
 
+/// Two workers may hold one part for a moment. Both have loaded the order's row, and each has another event of it: without the
+/// count of the part's writes the second would write over what the first has written.
+#[tokio::test]
+async fn of_two_writes_of_one_part_that_began_alike_one_is_overtaken() {
+    let began = |message: Message| {
+        let (part, patience) = (Some("p07".to_owned()), Patience::default());
+        let change = BookChange::new("taking", Checkpoint::FIRST);
+        let mut plan = Plan::new(Standing::default(), change, &patience, at(100), part);
+        plan.take(&message, &mut |_| Ok(()));
+        plan.finish().change
+    };
+    let payment = began(on("payments", 1, "order-1", 0, None));
+    let refund = began(on("refunds", 2, "order-1", 1, None));
+    for effect in Taking::everywhere().await {
+        effect.commit(Vec::new(), &payment).await.unwrap();
+        let second = effect.commit(Vec::new(), &refund).await;
+        assert!(matches!(second, Err(EffectError::Overtaken)), "{second:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_repeat_is_acknowledged_and_has_no_effect() {
     for effect in Taking::everywhere().await {
