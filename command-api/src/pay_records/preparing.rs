@@ -55,7 +55,9 @@ impl Commands {
         let asked_at = self.now();
         let command = match self.asked(&attempted, configured).await? {
             Ok((precreated, until)) => {
-                let expires_at = (asked_at + configured.code_life).min(until);
+                // The channel counts from when it answered, at the latest now. A code that is taken for dead too soon could be
+                // paid after its record was closed.
+                let expires_at = (self.now() + configured.code_life).min(until);
                 OrderCommand::RecordPrepared { pay_no, prepared: prepared(precreated), asked_at, expires_at }
             }
             Err(GatewayError::Refused { code, .. }) => OrderCommand::RecordRefused { pay_no, code },
@@ -97,7 +99,7 @@ impl Commands {
             }
             Err(error @ GatewayError::Unknown { .. }) => return Err(error.into()),
         };
-        let expires_at = (asked_at + configured.code_life).min(until);
+        let expires_at = (self.now() + configured.code_life).min(until);
         let command = OrderCommand::RecordPrepared { pay_no, prepared: prepared(precreated), asked_at, expires_at };
         let stream_id = streams::order(pay_no.order_id());
         match self.orders.execute(&stream_id, context, |order| Order::decide(order, command.clone())).await {
