@@ -269,9 +269,10 @@ fn the_sandbox_may_be_a_process_of_its_own() {
     run(async {
         let channel = Paystream::start("sandbox-alone", Config::in_roles(&["serve", "--roles", "sandbox"])).await;
         // What lies in the broker, a relay has brought there.
-        let roles: &[&str] = match Config::default().has_broker {
-            true => &["serve", "--roles", "command-api,query-api,projections,process-managers,relay"],
-            false => &["serve", "--roles", "command-api,query-api,projections,process-managers"],
+        let roles: &[&str] = if Config::default().has_broker {
+            &["serve", "--roles", "command-api,query-api,projections,process-managers,relay"]
+        } else {
+            &["serve", "--roles", "command-api,query-api,projections,process-managers"]
         };
         let config = Config::in_roles(roles).with("PAYSTREAM_SANDBOX_URL", channel.api().base());
         let server = Paystream::start("without-sandbox", config).await;
