@@ -50,7 +50,7 @@ async fn whole_way(store: StoreKind) {
     alice.sandbox_pay(&pay_no, "once").await.expect(200);
     let paid = alice.until_order_is(&order_id, "paid").await;
     assert_eq!(paid["payment_status"], "paid");
-    assert_eq!(alice.pay_record(&pay_no).await["status"], "confirmed");
+    alice.until_pay_record_is(&pay_no, "confirmed").await;
     let row = alice.until_course_is_in_the_table(PAID_COURSE).await;
     assert_eq!((&row["order_id"], &row["selection_id"]), (&json!(order_id), &json!(selection_id)));
     until_selection_is(&server, &selection_id, "active").await;

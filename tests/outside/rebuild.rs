@@ -104,7 +104,7 @@ async fn seen_by(reader: &Api, bought: &BTreeMap<String, String>) -> Vec<Value> 
     let mut seen = Vec::new();
     for order_id in bought.values() {
         seen.push(reader.order(order_id).await);
-        seen.push(reader.pay_record(&format!("{order_id}01")).await);
+        seen.push(reader.until_pay_record_is(&format!("{order_id}01"), "confirmed").await);
     }
     seen
 }
@@ -114,19 +114,24 @@ async fn content(alice: &Api, bob: &Api, alices: &[&str], bobs: &[&str], after: 
     let mut seen = Vec::new();
     for (buyer, pay_nos) in [(alice, alices), (bob, bobs)] {
         for path in ["/api/v1/orders?limit=200", "/api/v1/course-table?limit=200"] {
-            let list = buyer.get(path).after(after).send().await.expect(200).json();
+            let list = read(buyer, path, after).await;
             for order in list["items"].as_array().unwrap().iter().filter_map(|item| item["order_id"].as_str()) {
-                seen.push(buyer.order(order).await);
+                seen.push(read(buyer, &format!("/api/v1/orders/{order}"), after).await);
             }
             for selection in list["items"].as_array().unwrap().iter().filter_map(|item| item["selection_id"].as_str()) {
-                seen.push(buyer.get(&format!("/api/v1/course-selections/{selection}")).send().await.expect(200).json());
+                seen.push(read(buyer, &format!("/api/v1/course-selections/{selection}"), after).await);
             }
             seen.push(list);
         }
-        seen.push(buyer.get("/api/v1/points").after(after).send().await.expect(200).json());
+        seen.push(read(buyer, "/api/v1/points", after).await);
         for pay_no in pay_nos {
-            seen.push(buyer.pay_record(pay_no).await);
+            seen.push(read(buyer, &format!("/api/v1/pay-records/{pay_no}"), after).await);
         }
     }
     seen
+}
+
+/// What stands at `path` once the view has reached `after`.
+async fn read(buyer: &Api, path: &str, after: &str) -> Value {
+    buyer.get(path).after(after).send().await.expect(200).json()
 }

@@ -70,7 +70,7 @@ async fn shown_order(server: &Paystream) -> (String, String) {
 
 async fn checkout_shows_what_is_owed(server: &Paystream, browser: &Browser, pay_no: &str) {
     assert!(browser.until_text("amount", |text| text.contains("199.00")).await.contains('¥'));
-    let record = server.buyer("alice").pay_record(pay_no).await;
+    let record = server.buyer("alice").until_pay_record_is(pay_no, "pending").await;
     assert_eq!(qr::read_png(&browser.picture_of("qr").await), record["qr_content"].as_str().unwrap());
     assert!(!browser.text("pay-twice-warning").await.is_empty());
     browser.see("i-have-paid").await;

@@ -152,7 +152,7 @@ fn an_order_at_wechat_pay_is_cancelled_once_its_five_minutes_are_over() {
         assert_eq!(buyer.sync(&pay_no).await.expect(200).field("status"), "closing");
         server.api().advance_clock(Duration::from_secs(301)).await;
         buyer.until_order_is(&order_id, "cancelled").await;
-        assert_eq!(buyer.pay_record(&pay_no).await["closed_proof"], "channel_closed");
+        assert_eq!(buyer.until_pay_record_is(&pay_no, "closed").await["closed_proof"], "channel_closed");
     });
 }
 

@@ -37,14 +37,33 @@ impl Api {
         self.post(&format!("/api/v1/pay-records/{pay_no}/sync"), &json!({})).send().await
     }
 
-    /// The order's view.
+    /// The order's view, once it has the order.
     pub(crate) async fn order(&self, order_id: &str) -> Value {
-        self.get(&format!("/api/v1/orders/{order_id}")).send().await.expect(200).json()
+        self.once_there(&format!("/api/v1/orders/{order_id}")).await
     }
 
-    /// The pay record's view.
+    /// The pay record's view, once it has the record.
     pub(crate) async fn pay_record(&self, pay_no: &str) -> Value {
-        self.get(&format!("/api/v1/pay-records/{pay_no}")).send().await.expect(200).json()
+        self.once_there(&format!("/api/v1/pay-records/{pay_no}")).await
+    }
+
+    /// What stands at `path`, once it does: each view follows the log by itself, and may be behind the answer or the other
+    /// view that told of it.
+    async fn once_there(&self, path: &str) -> Value {
+        eventually(&format!("{path} is there"), async || {
+            let reply = self.get(path).send().await;
+            if reply.status == 404 { Err(reply.to_string()) } else { Ok(reply.expect(200).json()) }
+        })
+        .await
+    }
+
+    /// Waits until the pay record's view has this status; answers the view.
+    pub(crate) async fn until_pay_record_is(&self, pay_no: &str, status: &str) -> Value {
+        eventually(&format!("pay record {pay_no} is {status}"), async || {
+            let record = self.pay_record(pay_no).await;
+            if record["status"] == status { Ok(record) } else { Err(format!("it is {}", record["status"])) }
+        })
+        .await
     }
 
     /// The rows of the course table for one course.
