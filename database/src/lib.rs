@@ -5,12 +5,14 @@
 
 mod area;
 mod error;
+mod first;
 mod keyed_select;
 mod migration;
 mod pool;
 mod postgres;
 mod privileges;
 mod row;
+mod scratch;
 mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -27,6 +29,7 @@ pub use migration::{Migration, Schema};
 pub use pool::{Backend, Database, PoolOptions};
 pub use privileges::Replication;
 pub use row::Row;
+pub use scratch::ScratchDatabase;
 pub use time::Time;
 pub use transaction::Transaction;
 pub use upsert::{Insert, Upsert};

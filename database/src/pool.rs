@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{PgPool, SqlStr, SqlitePool};
+use sqlx::{PgPool, SqlStr};
 
-use crate::sqlite::SqlitePools;
+use crate::sqlite::{Readers, Writer};
 use crate::value::arguments;
 use crate::{Area, DatabaseError, DatabaseUrl, Row, Transaction, Value, postgres, sqlite};
 
@@ -48,7 +48,7 @@ pub struct Database {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: Writer, readers: Readers },
     Postgres { pool: PgPool, patience: Duration },
 }
 
@@ -60,7 +60,7 @@ impl Database {
     pub async fn open(url: &DatabaseUrl, area: Area, options: &PoolOptions) -> Result<Self, DatabaseError> {
         let pools = match (url.sqlite_path(), url.postgres_options()) {
             (Some(path), _) => {
-                let SqlitePools { writer, readers } = sqlite::open(path, area, options).await?;
+                let (writer, readers) = sqlite::open(path, area, options).await?;
                 Pools::Sqlite { writer, readers }
             }
             (None, Some(server)) => {
@@ -116,7 +116,8 @@ impl Database {
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
                 let query = sqlx::query_with(sql, arguments::<SqliteArguments>(values)?);
-                Ok(query.execute(writer).await?.rows_affected())
+                let mut writing = writer.acquire().await?;
+                Ok(query.execute(writing.connection()?).await?.rows_affected())
             }
             Pools::Postgres { pool, patience } => {
                 let query = sqlx::query_with(sql, arguments::<PgArguments>(values)?);
@@ -129,11 +130,24 @@ impl Database {
     /// overtaken; on Postgres it is READ COMMITTED, so what must not be overtaken is locked (`for update`) or compared.
     pub async fn begin(&self) -> Result<Transaction, DatabaseError> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => Ok(Transaction::sqlite(writer.begin_with("begin immediate").await?)),
+            Pools::Sqlite { writer, .. } => {
+                let mut writing = writer.acquire().await?;
+                writing.begin().await?;
+                Ok(Transaction::sqlite(writing))
+            }
             Pools::Postgres { pool, patience } => {
                 let begun = in_time(*patience, async { Ok(pool.begin().await?) }).await?;
                 Ok(Transaction::postgres(begun, *patience))
             }
+        }
+    }
+
+    /// As [`Self::begin`], but that SQLite is told together with the first statement, which saves a change of thread: for
+    /// transactions that many wait for. What keeps it from beginning is answered by that statement.
+    pub async fn begin_with_first(&self) -> Result<Transaction, DatabaseError> {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => Ok(Transaction::sqlite_with_first(writer.acquire().await?)),
+            Pools::Postgres { .. } => self.begin().await,
         }
     }
 
@@ -142,12 +156,13 @@ impl Database {
     pub async fn ping(&self) -> Result<(), DatabaseError> {
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
-                let mut transaction = writer.begin_with("begin immediate").await?;
-                let (version,): (i64,) = sqlx::query_as("pragma user_version").fetch_one(&mut *transaction).await?;
+                let mut writing = writer.acquire().await?;
+                writing.begin().await?;
+                let (version,): (i64,) = sqlx::query_as("pragma user_version").fetch_one(writing.connection()?).await?;
                 // Setting it, even to what it is, writes a page.
                 let write = sqlx::AssertSqlSafe(format!("pragma user_version = {version}"));
-                sqlx::raw_sql(write).execute(&mut *transaction).await?;
-                Ok(transaction.commit().await?)
+                sqlx::raw_sql(write).execute(writing.connection()?).await?;
+                Ok(writing.commit().await?)
             }
             Pools::Postgres { pool, patience } => {
                 let sql = "select current_setting('transaction_read_only')";
@@ -174,10 +189,17 @@ impl Database {
     pub(crate) async fn fetch_text<T: Row>(&self, sql: SqlStr, values: Vec<Value>) -> Result<Vec<T>, DatabaseError> {
         match &self.pools {
             Pools::Sqlite { writer, readers } => {
-                let pool = if only_reads(sql.as_str()) { readers } else { writer };
+                let only_reads = only_reads(sql.as_str());
                 let query = sqlx::query_as_with::<_, T, _>(sql, arguments::<SqliteArguments>(values)?);
                 // Never `fetch_optional`: with a limit of one row the driver resets the statement before its commit is known.
-                Ok(query.fetch_all(pool).await?)
+                if only_reads {
+                    let mut reading = readers.acquire().await?;
+                    let rows = query.fetch_all(reading.connection()).await;
+                    reading.done();
+                    return Ok(rows?);
+                }
+                let mut writing = writer.acquire().await?;
+                Ok(query.fetch_all(writing.connection()?).await?)
             }
             Pools::Postgres { pool, patience } => {
                 let query = sqlx::query_as_with::<_, T, _>(sql, arguments::<PgArguments>(values)?);

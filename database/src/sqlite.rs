@@ -1,11 +1,16 @@
 //! How SQLite is opened: settings that lose nothing, one writer, a few readers.
 
+mod readers;
+mod writer;
+
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, Row, SqlitePool};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
+pub(crate) use self::readers::Readers;
+pub(crate) use self::writer::{Writer, Writing};
 use crate::{Area, DatabaseError, PoolOptions};
 
 /// How long a statement waits for another process that holds the file's lock.
@@ -17,13 +22,7 @@ const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 /// Pages in the write-ahead log before a commit copies them back: 8 MiB, so that a busy log does so seldom.
 const CHECKPOINT_PAGES: &str = "2000";
 
-pub(crate) struct SqlitePools {
-    /// One connection: SQLite has one writer at a time, and a queue here is fairer than its polling for the lock.
-    pub(crate) writer: SqlitePool,
-    pub(crate) readers: SqlitePool,
-}
-
-pub(crate) async fn open(path: &Path, area: Area, limits: &PoolOptions) -> Result<SqlitePools, DatabaseError> {
+pub(crate) async fn open(path: &Path, area: Area, limits: &PoolOptions) -> Result<(Writer, Readers), DatabaseError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         tokio::fs::create_dir_all(folder).await.map_err(sqlx::Error::Io)?;
     }
@@ -38,38 +37,16 @@ pub(crate) async fn open(path: &Path, area: Area, limits: &PoolOptions) -> Resul
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .thread_name(move |number| format!("sqlite-{}-{number}", area.schema().trim_start_matches("paystream_")));
 
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(limits.acquire_timeout)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        // SQLite itself rolls back when the disk is full or fails, and the driver then still believes in a transaction.
-        // Such a connection would refuse every further one, so it is closed and a fresh one opened.
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
-        .connect_with(options.clone())
-        .await?;
+    let writer = Writer::open(options.clone(), limits.acquire_timeout).await?;
     check(&writer, area).await?;
-
-    let readers = SqlitePoolOptions::new()
-        .max_connections(limits.readers)
-        .acquire_timeout(limits.acquire_timeout)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options.pragma("query_only", "on"))
-        .await?;
-    Ok(SqlitePools { writer, readers })
+    let readers = Readers::open(options.pragma("query_only", "on"), limits.readers, limits.acquire_timeout).await?;
+    Ok((writer, readers))
 }
 
 /// Reads the settings back, because SQLite answers a refused pragma with silence.
-async fn check(writer: &SqlitePool, area: Area) -> Result<(), DatabaseError> {
-    let mut connection = writer.acquire().await?;
+async fn check(writer: &Writer, area: Area) -> Result<(), DatabaseError> {
+    let mut writing = writer.acquire().await?;
+    let connection = writing.connection()?;
     let version: (String,) = sqlx::query_as("select sqlite_version()").fetch_one(&mut *connection).await?;
     if !new_enough(&version.0) {
         return Err(DatabaseError::Unfit(format!("SQLite {} may damage files; 3.51.3 or newer is needed", version.0)));

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Postgres, SqlStr, Sqlite};
+use sqlx::{Either, Executor, Postgres, SqlStr};
 
+use crate::first;
 use crate::pool::in_time;
+use crate::sqlite::Writing;
 use crate::value::arguments;
 use crate::{Backend, DatabaseError, Row, Value};
 
@@ -21,13 +24,25 @@ pub struct Transaction {
 
 #[derive(Debug)]
 enum Begun {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres { transaction: sqlx::Transaction<'static, Postgres>, patience: Duration },
+    Sqlite {
+        writing: Writing,
+        /// Whether the first statement is still to begin it.
+        begins: bool,
+    },
+    Postgres {
+        transaction: sqlx::Transaction<'static, Postgres>,
+        patience: Duration,
+    },
 }
 
 impl Transaction {
-    pub(crate) fn sqlite(transaction: sqlx::Transaction<'static, Sqlite>) -> Self {
-        Self { begun: Begun::Sqlite(transaction), failed: false }
+    pub(crate) fn sqlite(writing: Writing) -> Self {
+        Self { begun: Begun::Sqlite { writing, begins: false }, failed: false }
+    }
+
+    /// One that its first statement begins.
+    pub(crate) fn sqlite_with_first(writing: Writing) -> Self {
+        Self { begun: Begun::Sqlite { writing, begins: true }, failed: false }
     }
 
     pub(crate) fn postgres(transaction: sqlx::Transaction<'static, Postgres>, patience: Duration) -> Self {
@@ -37,7 +52,7 @@ impl Transaction {
     /// Which database is beneath.
     pub fn backend(&self) -> Backend {
         match self.begun {
-            Begun::Sqlite(_) => Backend::Sqlite,
+            Begun::Sqlite { .. } => Backend::Sqlite,
             Begun::Postgres { .. } => Backend::Postgres,
         }
     }
@@ -69,7 +84,9 @@ impl Transaction {
             return Err(DatabaseError::TransactionFailed);
         }
         match self.begun {
-            Begun::Sqlite(transaction) => Ok(transaction.commit().await?),
+            // Without a statement there is nothing to commit.
+            Begun::Sqlite { begins: true, .. } => Ok(()),
+            Begun::Sqlite { writing, .. } => Ok(writing.commit().await?),
             Begun::Postgres { transaction, patience } => in_time(patience, async { Ok(transaction.commit().await?) }).await,
         }
     }
@@ -77,7 +94,7 @@ impl Transaction {
     /// Undoes it now and waits for that, where a drop would leave it to later.
     pub async fn rollback(self) -> Result<(), DatabaseError> {
         match self.begun {
-            Begun::Sqlite(transaction) => Ok(transaction.rollback().await?),
+            Begun::Sqlite { writing, .. } => Ok(writing.rollback().await?),
             Begun::Postgres { transaction, patience } => in_time(patience, async { Ok(transaction.rollback().await?) }).await,
         }
     }
@@ -85,9 +102,10 @@ impl Transaction {
     pub(crate) async fn fetch_text<T: Row>(&mut self, sql: SqlStr, values: Vec<Value>) -> Result<Vec<T>, DatabaseError> {
         self.enter()?;
         let rows = match &mut self.begun {
-            Begun::Sqlite(transaction) => {
-                let query = sqlx::query_as_with::<_, T, _>(sql, arguments::<SqliteArguments>(values)?);
-                query.fetch_all(&mut **transaction).await?
+            Begun::Sqlite { writing, begins } => {
+                let arguments = arguments::<SqliteArguments>(values)?;
+                let query = sqlx::query_as_with::<_, T, _>(beginning(sql, writing, begins), arguments);
+                query.fetch_all(writing.connection()?).await?
             }
             Begun::Postgres { transaction, patience } => {
                 let query = sqlx::query_as_with::<_, T, _>(sql, arguments::<PgArguments>(values)?);
@@ -101,9 +119,16 @@ impl Transaction {
     pub(crate) async fn execute_text(&mut self, sql: SqlStr, values: Vec<Value>) -> Result<u64, DatabaseError> {
         self.enter()?;
         let touched = match &mut self.begun {
-            Begun::Sqlite(transaction) => {
-                let query = sqlx::query_with(sql, arguments::<SqliteArguments>(values)?);
-                query.execute(&mut **transaction).await?.rows_affected()
+            Begun::Sqlite { writing, begins } => {
+                let arguments = arguments::<SqliteArguments>(values)?;
+                let query = sqlx::query_with(beginning(sql, writing, begins), arguments);
+                let mut steps = writing.connection()?.fetch_many(query);
+                let mut touched = 0;
+                // The last counts: for a `begin` SQLite repeats what the statement before it touched.
+                while let Some(step) = steps.try_next().await? {
+                    touched = if let Either::Left(done) = step { done.rows_affected() } else { touched };
+                }
+                touched
             }
             Begun::Postgres { transaction, patience } => {
                 let query = sqlx::query_with(sql, arguments::<PgArguments>(values)?);
@@ -118,7 +143,12 @@ impl Transaction {
     pub(crate) async fn execute_script(&mut self, script: SqlStr) -> Result<(), DatabaseError> {
         self.enter()?;
         match &mut self.begun {
-            Begun::Sqlite(transaction) => sqlx::raw_sql(script).execute(&mut **transaction).await.map(drop)?,
+            Begun::Sqlite { writing, begins } => {
+                if std::mem::take(begins) {
+                    writing.begin().await?;
+                }
+                sqlx::raw_sql(script).execute(writing.connection()?).await.map(drop)?;
+            }
             Begun::Postgres { transaction, .. } => sqlx::raw_sql(script).execute(&mut **transaction).await.map(drop)?,
         }
         self.failed = false;
@@ -133,4 +163,13 @@ impl Transaction {
         self.failed = true;
         Ok(())
     }
+}
+
+/// The statement, with what begins the transaction before it where that is still to be done.
+fn beginning(sql: SqlStr, writing: &mut Writing, begins: &mut bool) -> SqlStr {
+    if !std::mem::take(begins) {
+        return sql;
+    }
+    writing.will_begin();
+    first::with_begin(&sql)
 }

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use crate::{DatabaseError, Transaction, Value};
 
 /// How many rows one statement writes: a few fixed numbers, so that each statement is prepared once and used again.
-const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+const CHUNKS: [usize; 6] = [128, 32, 8, 4, 2, 1];
 
 /// Inserts rows, many in a statement; a row that breaks a rule of the table fails all. Keep it in a `static`.
 ///

@@ -49,6 +49,11 @@ impl DatabaseUrl {
         }
     }
 
+    /// Another database on the same server, by the same role; `None` for a file.
+    pub(crate) fn with_database(&self, name: &str) -> Option<Self> {
+        self.postgres_options().map(|options| Self(Place::Postgres(Box::new(options.clone().database(name)))))
+    }
+
     pub(crate) fn postgres_options(&self) -> Option<&PgConnectOptions> {
         match &self.0 {
             Place::Sqlite(_) => None,

@@ -13,6 +13,8 @@ on_both!(
     a_refused_row_names_its_constraint,
     a_missing_row_does_not_end_the_transaction,
     fifty_transactions_at_once_all_count,
+    what_its_first_statement_begins_is_whole_or_nothing,
+    abandoned_transactions_hold_up_nobody,
 );
 
 const INSERT: &str = "insert into shelf (shelf_id, place) values ($1, $2)";
@@ -111,4 +113,38 @@ async fn fifty_transactions_at_once_all_count(database: &Database) {
         task.await.unwrap().unwrap();
     }
     assert_eq!(database.fetch_one::<(i64,)>("select place from shelf", vec![]).await.unwrap(), (50,));
+}
+
+async fn what_its_first_statement_begins_is_whole_or_nothing(database: &Database) {
+    database.execute(INSERT, values!["before", 1_i64]).await.unwrap();
+    let mut transaction = database.begin_with_first().await.unwrap();
+    assert_eq!(transaction.execute("update shelf set place = 2 where place = 9", vec![]).await.unwrap(), 0, "none is touched");
+    transaction.execute(INSERT, values!["a", 1_i64]).await.unwrap();
+    transaction.commit().await.unwrap();
+    let mut transaction = database.begin_with_first().await.unwrap();
+    assert_eq!(transaction.execute(INSERT, values!["b", 1_i64]).await.unwrap(), 1);
+    drop(transaction);
+    let mut transaction = database.begin_with_first().await.unwrap();
+    assert_eq!(transaction.fetch_one::<(i64,)>("select count(*) from shelf", vec![]).await.unwrap(), (2,));
+    transaction.execute(INSERT, values!["c", 1_i64]).await.unwrap();
+    transaction.rollback().await.unwrap();
+    let mut transaction = database.begin_with_first().await.unwrap();
+    assert!(transaction.execute(INSERT, values!["a", 1_i64]).await.is_err());
+    assert!(matches!(transaction.commit().await, Err(DatabaseError::TransactionFailed)));
+    database.begin_with_first().await.unwrap().commit().await.unwrap();
+    database.begin().await.unwrap().commit().await.unwrap();
+    database.begin_with_first().await.unwrap().rollback().await.unwrap();
+    assert_eq!(count(database).await, 2);
+}
+
+async fn abandoned_transactions_hold_up_nobody(database: &Database) {
+    for number in 0..20 {
+        let mut transaction = if number % 2 == 0 { database.begin().await.unwrap() } else { database.begin_with_first().await.unwrap() };
+        drop(tokio::time::timeout(Duration::ZERO, transaction.execute(INSERT, values!["lost", 1_i64])).await);
+        drop(transaction);
+        drop(tokio::time::timeout(Duration::ZERO, database.fetch_all::<(i64,)>("select count(*) from shelf", vec![])).await);
+    }
+    database.execute(INSERT, values!["kept", 1_i64]).await.unwrap();
+    assert_eq!(count(database).await, 1);
+    database.ping().await.unwrap();
 }
