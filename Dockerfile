@@ -4,7 +4,7 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --locked --release --package paystream --bin paystream \
+    cargo build --locked --release --package paystream --bin paystream --features kurrentdb \
     && strip --strip-debug --output-file=/paystream target/release/paystream \
     && mkdir --mode=700 /data /keys
 

@@ -6,9 +6,11 @@
 mod appending;
 mod concurrent;
 mod order;
+mod own_place;
 mod reading;
 mod repeating;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +18,12 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 pub use order::{OrderChecker, OrderFault, Seen};
+pub use own_place::{OwnPlaces, OwnPlacesError};
 
 use crate::port::{AppendError, Appended, EventStore, ExpectedRevision, LogReader, Metadata, NewEvent, Position, RecordedEvent, StreamId};
 
-/// How long a check waits for what must come at some time.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a check waits for what must come at some time, on however busy a machine.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Where one log is kept; each check gets a new, empty one.
 #[async_trait]
@@ -35,30 +38,97 @@ pub trait Place: Send + Sync {
     fn dense(&self) -> bool {
         true
     }
+
+    /// Whether an event id that another event has is refused, on whatever stream.
+    fn keeps_ids_unique(&self) -> bool {
+        true
+    }
 }
 
-/// Runs the whole suite, each check on a place that `make` makes. Must be called on a Tokio runtime of several threads.
+/// What came of a check that broke no promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The promise was kept.
+    Kept,
+    /// The adapter does not promise it.
+    NotPromised,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// One check of the suite.
+pub struct Check {
+    name: &'static str,
+    run: for<'a> fn(&'a dyn Place) -> Running<'a>,
+    /// Whether the adapter promises at all what this looks at.
+    is_promised: fn(&dyn Place) -> bool,
+}
+
+macro_rules! checks {
+    ($($module:ident :: $name:ident $(if $promised:path)?,)+) => {
+        /// All checks, in the order of what they build on.
+        pub static CHECKS: &[Check] = &[$(Check {
+            name: stringify!($name),
+            run: |place| Box::pin($module::$name(place)),
+            is_promised: |_place| true $(&& $promised(_place))?,
+        },)+];
+    };
+}
+
+checks! {
+    appending::expectations_are_held,
+    appending::conflicts_say_where_the_stream_is,
+    appending::what_cannot_be_written_is_refused,
+    appending::an_id_names_one_event if Place::keeps_ids_unique,
+    appending::what_is_written_is_read_exactly,
+    appending::times_never_fall,
+    repeating::a_repeat_answers_the_first_result,
+    repeating::repeats_at_once_answer_one_result,
+    repeating::a_repeat_after_a_restart_answers_the_first_result,
+    repeating::what_only_looks_like_a_repeat_is_a_conflict,
+    reading::an_unknown_stream_is_empty,
+    reading::pages_resume_anywhere,
+    reading::pages_may_be_large,
+    reading::filters_admit_what_they_say,
+    reading::followers_are_woken,
+    concurrent::one_stream_holds_under_many_writers,
+    concurrent::a_conflict_fails_its_caller_alone,
+    concurrent::a_reader_sees_no_late_arrival,
+    concurrent::dropped_appends_are_whole_or_absent,
+    concurrent::a_restart_in_the_middle_loses_no_answer,
+}
+
+impl Check {
+    /// What it looks at, as a sentence with `_` for blanks.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Looks. Panics where the promise is broken. Must be called on a Tokio runtime of several threads.
+    pub async fn run(&self, place: &dyn Place) -> Outcome {
+        if !(self.is_promised)(place) {
+            return Outcome::NotPromised;
+        }
+        (self.run)(place).await;
+        Outcome::Kept
+    }
+
+    /// Looks, and answers what a panic says where the promise is broken.
+    pub async fn attempt(&'static self, place: Arc<dyn Place>) -> Result<Outcome, String> {
+        let done = tokio::spawn(async move { self.run(&*place).await }).await;
+        done.map_err(|error| match error.try_into_panic().map(|said| said.downcast::<String>().map(|text| *text)) {
+            Ok(Ok(text)) => text,
+            Ok(Err(said)) => said.downcast_ref::<&str>().map_or_else(|| "it broke down".to_owned(), |text| (*text).to_owned()),
+            Err(error) => error.to_string(),
+        })
+    }
+}
+
+/// Runs the whole suite, each check on a place that `make` makes. Panics where a promise is broken; see [`Check::run`].
 pub async fn run<P: Place>(make: impl AsyncFn() -> P) {
-    appending::expectations_are_held(&make().await).await;
-    appending::conflicts_say_where_the_stream_is(&make().await).await;
-    appending::what_cannot_be_written_is_refused(&make().await).await;
-    appending::an_id_names_one_event(&make().await).await;
-    appending::what_is_written_is_read_exactly(&make().await).await;
-    appending::times_never_fall(&make().await).await;
-    repeating::a_repeat_answers_the_first_result(&make().await).await;
-    repeating::repeats_at_once_answer_one_result(&make().await).await;
-    repeating::a_repeat_after_a_restart_answers_the_first_result(&make().await).await;
-    repeating::what_only_looks_like_a_repeat_is_a_conflict(&make().await).await;
-    reading::an_unknown_stream_is_empty(&make().await).await;
-    reading::pages_resume_anywhere(&make().await).await;
-    reading::pages_may_be_large(&make().await).await;
-    reading::filters_admit_what_they_say(&make().await).await;
-    reading::followers_are_woken(&make().await).await;
-    concurrent::one_stream_holds_under_many_writers(&make().await).await;
-    concurrent::a_conflict_fails_its_caller_alone(&make().await).await;
-    concurrent::a_reader_sees_no_late_arrival(&make().await).await;
-    concurrent::dropped_appends_are_whole_or_absent(&make().await).await;
-    concurrent::a_restart_in_the_middle_loses_no_answer(&make().await).await;
+    for check in CHECKS {
+        check.run(&make().await).await;
+    }
 }
 
 fn stream(name: &str) -> StreamId {

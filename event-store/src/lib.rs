@@ -9,8 +9,10 @@ use chrono::{DateTime, Utc};
 mod appending;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod kurrentdb;
 pub mod limits;
 pub mod lineage;
+mod log_url;
 mod memory;
 mod open;
 mod port;
@@ -19,6 +21,8 @@ mod sqlite;
 mod tables;
 mod writer;
 
+pub use kurrentdb::{KurrentDbEventStore, KurrentDbLimits};
+pub use log_url::{KurrentDbUrl, LogUrl, LogUrlError};
 pub use memory::MemoryEventStore;
 pub use open::{LOG_MIGRATIONS, OpenError};
 pub use port::{

@@ -28,6 +28,9 @@ pub enum OpenError {
     /// The database beneath cannot be reached, used or migrated.
     #[error("the log's database cannot be opened")]
     Database(#[from] DatabaseError),
+    /// It is to lie in KurrentDB, and this program was built without its client.
+    #[error("this program was built without KurrentDB")]
+    NotBuilt,
     /// The log is there but its head cannot be read.
     #[error("the log cannot be read")]
     Read(#[from] ReadError),

@@ -220,6 +220,28 @@ impl EventFilter {
 /// How many events a filtered read looks through at a time where the adapter knows no better way.
 const FILTER_PAGE: usize = 1000;
 
+/// Looks through the log page by page for what `filter` admits.
+pub(crate) async fn scan<L: LogReader + ?Sized>(
+    log: &L,
+    after: Position,
+    limit: usize,
+    filter: &EventFilter,
+) -> Result<Vec<RecordedEvent>, ReadError> {
+    let mut found = Vec::new();
+    let mut after = after;
+    while found.len() < limit {
+        let page = log.read_all(after, FILTER_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.position;
+        found.extend(page.into_iter().filter(|event| filter.admits(event)));
+        if filter.up_to.is_some_and(|up_to| after >= up_to) {
+            break;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
 /// The log for those who only read it. `Arc<dyn EventStore>` becomes `Arc<dyn LogReader>` by assignment.
 #[async_trait]
 pub trait LogReader: Send + Sync {
@@ -231,19 +253,7 @@ pub trait LogReader: Send + Sync {
 
     /// The events after `after` that `filter` admits, in order, at most `limit`.
     async fn read_all_filtered(&self, after: Position, limit: usize, filter: &EventFilter) -> Result<Vec<RecordedEvent>, ReadError> {
-        let mut found = Vec::new();
-        let mut after = after;
-        while found.len() < limit {
-            let page = self.read_all(after, FILTER_PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.position;
-            found.extend(page.into_iter().filter(|event| filter.admits(event)));
-            if filter.up_to.is_some_and(|up_to| after >= up_to) {
-                break;
-            }
-        }
-        found.truncate(limit);
-        Ok(found)
+        scan(self, after, limit, filter).await
     }
 
     /// The position of the last event that a reader sees.

@@ -1,9 +1,10 @@
 //! The log in one SQLite file, for one process on one machine.
 
 mod lock;
+mod recent;
 mod write;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use database::{Area, Database, DatabaseError, DatabaseUrl, PoolOptions};
@@ -17,11 +18,13 @@ use crate::tables::LogTables;
 use crate::writer::Writer;
 use crate::{LogClock, appending};
 use lock::FileLock;
+use recent::Recent;
 use write::SqliteWriter;
 
 /// The embedded log. One process at a time may hold it; its appends are written in batches by one task.
 pub struct SqliteEventStore {
     tables: LogTables,
+    recent: Arc<Recent>,
     writer: Writer,
     appended: watch::Sender<Position>,
     lock: Mutex<Option<FileLock>>,
@@ -40,8 +43,9 @@ impl SqliteEventStore {
         let tables = LogTables { database };
         let head = tables.head().await?;
         let appended = watch::Sender::new(head);
-        let writer = Writer::start(SqliteWriter::new(tables.database.clone(), clock, appended.clone()));
-        Ok(Self { tables, writer, appended, lock: Mutex::new(Some(lock)) })
+        let recent = Arc::new(Recent::at(head));
+        let writer = Writer::start(SqliteWriter::new(tables.database.clone(), clock, Arc::clone(&recent), appended.clone()));
+        Ok(Self { tables, recent, writer, appended, lock: Mutex::new(Some(lock)) })
     }
 
     /// Changes what another process is told that wants this log, once the address of this one is known.
@@ -73,11 +77,17 @@ impl SqliteEventStore {
 #[async_trait]
 impl LogReader for SqliteEventStore {
     async fn read_stream(&self, stream_id: &StreamId, from_revision: u64, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        self.tables.read_stream(stream_id, from_revision, limit).await
+        match self.recent.read_stream(stream_id, from_revision, limit) {
+            Some(events) => Ok(events),
+            None => self.tables.read_stream(stream_id, from_revision, limit).await,
+        }
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        self.tables.read_all(after, limit).await
+        match self.recent.read_all(after, limit) {
+            Some(events) => Ok(events),
+            None => self.tables.read_all(after, limit).await,
+        }
     }
 
     async fn read_all_filtered(&self, after: Position, limit: usize, filter: &EventFilter) -> Result<Vec<RecordedEvent>, ReadError> {

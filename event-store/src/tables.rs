@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::port::{AppendError, Appended, EventFilter, ExpectedRevision, Metadata, Position, ReadError, RecordedEvent, StreamId};
 pub(crate) use stored_uuid::StoredUuid;
 
+// Limits are cast because SQLite prepares a statement anew each time that a bare parameter of its limit is bound: the number
+// might change the plan.
 macro_rules! select_event {
     ($rest:literal) => {
         concat!(
@@ -66,7 +68,7 @@ pub(crate) struct LogTables {
 
 impl LogTables {
     pub(crate) async fn read_stream(&self, stream_id: &StreamId, from: u64, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        const SQL: &str = select_event!("where stream_id = $1 and revision >= $2 order by revision limit $3");
+        const SQL: &str = select_event!("where stream_id = $1 and revision >= $2 order by revision limit cast($3 as bigint)");
         let from = i64::try_from(from).unwrap_or(i64::MAX);
         let rows = self.rows(SQL, values![stream_id.as_str(), from, row_limit(limit)]).await?;
         for (expected, event) in (0..).zip(&rows) {
@@ -83,7 +85,7 @@ impl LogTables {
 
     /// Reads `(after, up_to]`. Positions have no gaps, so a missing one is damage and is said.
     async fn read_range(&self, after: i64, up_to: i64, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        const SQL: &str = select_event!("where position > $1 and position <= $2 order by position limit $3");
+        const SQL: &str = select_event!("where position > $1 and position <= $2 order by position limit cast($3 as bigint)");
         let events = self.rows(SQL, values![after, up_to, row_limit(limit)]).await?;
         for (expected, event) in (1..).zip(&events) {
             if event.position.as_i64() != after.saturating_add(expected) {
@@ -121,7 +123,8 @@ impl LogTables {
         limit: usize,
         filter: &EventFilter,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
-        const SQL: &str = select_event!("where stream_id = $1 and position > $2 and position <= $3 order by revision limit $4");
+        const SQL: &str =
+            select_event!("where stream_id = $1 and position > $2 and position <= $3 order by revision limit cast($4 as bigint)");
         let mut found = Vec::new();
         let mut after = after;
         while found.len() < limit {
@@ -136,7 +139,8 @@ impl LogTables {
 
     /// One indexed read for each type, then merged, so that rare types are found without looking through the log.
     async fn read_of_types(&self, event_types: &[String], after: i64, up_to: i64, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        const SQL: &str = select_event!("where event_type = $1 and position > $2 and position <= $3 order by position limit $4");
+        const SQL: &str =
+            select_event!("where event_type = $1 and position > $2 and position <= $3 order by position limit cast($4 as bigint)");
         let mut event_types: Vec<&String> = event_types.iter().collect();
         event_types.sort();
         event_types.dedup();

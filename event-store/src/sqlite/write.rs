@@ -1,13 +1,15 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use database::{ConstraintKind, Database, DatabaseError, Insert, Time, Transaction, Value, values};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::recent::{Recent, recorded};
 use crate::LogClock;
 use crate::appending::raise;
-use crate::port::{NewEvent, Position};
+use crate::port::{ExpectedRevision, NewEvent, Position, RecordedEvent};
 use crate::tables::StoredUuid;
 use crate::writer::{BatchError, Command, Heads, Verdict, WriteBatch, plan};
 
@@ -38,18 +40,21 @@ const LAST_REVISIONS: &str = "select value,
 pub(super) struct SqliteWriter {
     database: Database,
     clock: LogClock,
+    recent: Arc<Recent>,
     appended: watch::Sender<Position>,
 }
 
 impl SqliteWriter {
-    pub(super) fn new(database: Database, clock: LogClock, appended: watch::Sender<Position>) -> Self {
-        Self { database, clock, appended }
+    pub(super) fn new(database: Database, clock: LogClock, recent: Arc<Recent>, appended: watch::Sender<Position>) -> Self {
+        Self { database, clock, recent, appended }
     }
 
-    /// Writes the batch, or answers that an id is taken where `taken` is not known yet.
+    /// Writes the batch. The first try goes by what is known without reading; the unique indexes refuse what is against that, and
+    /// then `taken` is made and nothing is taken on trust.
     async fn attempt(&self, batch: &[Command], taken: Option<&HashSet<Uuid>>) -> Result<Vec<Verdict>, Attempt> {
-        let mut transaction = self.database.begin().await.map_err(not_written)?;
-        let (heads, last) = read_heads(&mut transaction, batch).await.map_err(not_written)?;
+        let mut transaction = self.database.begin_with_first().await.map_err(not_written)?;
+        let known = taken.is_none().then_some(self.recent.as_ref());
+        let (heads, last) = read_heads(&mut transaction, batch, known).await.map_err(not_written)?;
         let now = Time::from((self.clock)()).0;
         let recorded_at = last.map_or(now, |last| last.max(now));
         let verdicts = plan(batch, heads, taken.unwrap_or(&HashSet::new()), recorded_at);
@@ -60,7 +65,10 @@ impl SqliteWriter {
         }
         match INSERT_EVENT.apply(&mut transaction, rows).await {
             Ok(()) => transaction.commit().await.map_err(|error| Attempt::Failed(after_commit(error)))?,
-            Err(DatabaseError::Constraint { kind: ConstraintKind::Unique, .. }) if taken.is_none() => return Err(Attempt::IdTaken),
+            Err(DatabaseError::Constraint { kind: ConstraintKind::Unique, .. }) if taken.is_none() => {
+                transaction.rollback().await.map_err(not_written)?;
+                return Err(Attempt::Taken);
+            }
             Err(error) => return Err(not_written(error)),
         }
         Ok(verdicts)
@@ -76,47 +84,80 @@ impl SqliteWriter {
 }
 
 enum Attempt {
-    /// Nothing was written; one of the ids is taken.
-    IdTaken,
+    /// Nothing was written; an id or a revision is taken.
+    Taken,
     Failed(BatchError),
 }
 
 impl WriteBatch for SqliteWriter {
     async fn write(&mut self, batch: &[Command]) -> Result<Vec<Verdict>, BatchError> {
-        // That an id is taken happens so seldom that the unique index is left to find it; only then is it asked whose.
+        // That something is taken happens so seldom that the unique indexes are left to find it; only then is it asked what.
         let written = match self.attempt(batch, None).await {
-            Err(Attempt::IdTaken) => {
+            Err(Attempt::Taken) => {
                 let taken = self.taken(batch).await.map_err(BatchError::NotWritten)?;
                 self.attempt(batch, Some(&taken)).await
             }
             other => other,
         };
-        let verdicts = written.map_err(|attempt| match attempt {
-            Attempt::Failed(error) => error,
-            Attempt::IdTaken => BatchError::NotWritten(DatabaseError::Unfit("an event id is taken by nobody".to_owned())),
+        let verdicts = written.map_err(|attempt| {
+            self.recent.forget();
+            match attempt {
+                Attempt::Failed(error) => error,
+                Attempt::Taken => BatchError::NotWritten(DatabaseError::Unfit("an event is refused by nothing".to_owned())),
+            }
         })?;
-        let head = verdicts.iter().filter_map(|verdict| match verdict {
-            Verdict::Written(appended) => Some(appended.last_position()),
-            Verdict::Mismatch { .. } | Verdict::IdTaken => None,
-        });
-        if let Some(head) = head.max() {
+        let committed = committed(batch, &verdicts);
+        if let Some(head) = committed.last().map(|event| event.position) {
+            self.recent.add(committed);
             raise(&self.appended, head);
         }
         Ok(verdicts)
     }
 }
 
-async fn read_heads(transaction: &mut Transaction, batch: &[Command]) -> Result<(Heads, Option<DateTime<Utc>>), DatabaseError> {
-    let last: Option<(i64, Time)> =
-        transaction.fetch_optional("select position, recorded_at from event order by position desc limit 1", Vec::new()).await?;
-    let mut streams: Vec<&str> = batch.iter().map(|command| command.stream_id.as_str()).collect();
-    streams.sort_unstable();
-    streams.dedup();
-    let rows: Vec<(String, i64)> = transaction.fetch_all(LAST_REVISIONS, values![json_list(&streams)]).await?;
-    let revisions: HashMap<String, u64> =
-        rows.into_iter().filter_map(|(stream_id, revision)| Some((stream_id, u64::try_from(revision).ok()?))).collect();
+/// Where the log and the batch's streams end. What is `known` is not read, and neither is a stream that is expected to have no
+/// event and of which nothing is known.
+async fn read_heads(
+    transaction: &mut Transaction,
+    batch: &[Command],
+    known: Option<&Recent>,
+) -> Result<(Heads, Option<DateTime<Utc>>), DatabaseError> {
+    let mut last = known.and_then(Recent::last);
+    if last.is_none() {
+        let sql = "select position, recorded_at from event order by position desc limit 1";
+        let stored: Option<(i64, Time)> = transaction.fetch_optional(sql, Vec::new()).await?;
+        last = stored.map(|(position, recorded_at)| (position, recorded_at.0));
+    }
+    let mut revisions = HashMap::new();
+    let mut unknown: Vec<&str> = Vec::new();
+    for command in batch {
+        match known.map(|recent| recent.last_revision(&command.stream_id)) {
+            Some(Some(revision)) => drop(revisions.insert(command.stream_id.as_str().to_owned(), revision)),
+            Some(None) if command.expected == ExpectedRevision::NoStream => {}
+            _ => unknown.push(command.stream_id.as_str()),
+        }
+    }
+    if !unknown.is_empty() {
+        unknown.sort_unstable();
+        unknown.dedup();
+        let rows: Vec<(String, i64)> = transaction.fetch_all(LAST_REVISIONS, values![json_list(&unknown)]).await?;
+        revisions.extend(rows.into_iter().filter_map(|(stream_id, revision)| Some((stream_id, u64::try_from(revision).ok()?))));
+    }
     let position = last.map_or(0, |(position, _)| position);
-    Ok((Heads { revisions, position }, last.map(|(_, recorded_at)| recorded_at.0)))
+    Ok((Heads { revisions, position }, last.map(|(_, recorded_at)| recorded_at)))
+}
+
+/// What of the batch was written, in the order of the log.
+fn committed(batch: &[Command], verdicts: &[Verdict]) -> Vec<RecordedEvent> {
+    let mut committed = Vec::with_capacity(batch.len());
+    for (command, verdict) in batch.iter().zip(verdicts) {
+        let Verdict::Written(appended) = verdict else { continue };
+        let revisions = command.expected.first_revision()..;
+        for ((event, position), revision) in command.events.iter().zip(&appended.positions).zip(revisions) {
+            committed.push(recorded(event, &command.stream_id, *position, revision, appended.recorded_at));
+        }
+    }
+    committed
 }
 
 /// A JSON array of plain texts, for `json_each`.

@@ -1,6 +1,7 @@
 //! Every adapter against the one contract, and each against the faults of what is beneath it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
+mod kurrentdb;
 mod memory;
 mod order_checker;
 mod postgres;

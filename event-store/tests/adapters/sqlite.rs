@@ -133,6 +133,8 @@ async fn a_hole_is_told_as_damage() {
     for sql in ["drop trigger event_is_not_deleted", "delete from event where position = 2"] {
         store.database().execute(sql, vec![]).await.unwrap();
     }
+    store.shutdown().await;
+    let store = open(&place).await;
     let damaged = store.read_all(Position::START, 10).await;
     assert!(matches!(damaged, Err(ReadError::Damaged { position: 2, .. })), "{damaged:?}");
     let damaged = store.read_stream(&stream("note-1"), 0, 10).await;
@@ -214,6 +216,48 @@ async fn a_stored_value_that_cannot_be_read_is_damage() {
     store.append(&stream("note-1"), ExpectedRevision::NoStream, events(1)).await.unwrap();
     store.database().execute("drop trigger event_is_not_updated", vec![]).await.unwrap();
     store.database().execute("update event set stream_id = $1", values!["a name with blanks"]).await.unwrap();
+    store.shutdown().await;
+    let store = open(&place).await;
     let damaged = store.read_all(Position::START, 10).await;
     assert!(matches!(damaged, Err(ReadError::Damaged { position: 1, .. })), "{damaged:?}");
+}
+
+/// What was read from memory, and what the file says once it is opened anew.
+#[tokio::test]
+async fn what_was_just_written_is_read_as_it_stands_in_the_file() {
+    let place = TestDatabase::sqlite();
+    let store = open(&place).await;
+    for number in 0..30 {
+        store.append(&stream(&format!("note-{number}")), ExpectedRevision::NoStream, events(2)).await.unwrap();
+        store.append(&stream(&format!("note-{number}")), ExpectedRevision::Exactly(1), events(1)).await.unwrap();
+    }
+    let all = store.read_all(Position::START, 1_000).await.unwrap();
+    let late = store.read_all(Position::new(70).unwrap(), 5).await.unwrap();
+    let one = store.read_stream(&stream("note-7"), 1, 10).await.unwrap();
+    store.shutdown().await;
+    let store = open(&place).await;
+    assert_eq!((all.len(), late.len(), one.len()), (90, 5, 2));
+    assert_eq!(store.read_all(Position::START, 1_000).await.unwrap(), all);
+    assert_eq!(store.read_all(Position::new(70).unwrap(), 5).await.unwrap(), late);
+    assert_eq!(store.read_stream(&stream("note-7"), 1, 10).await.unwrap(), one);
+}
+
+/// A stream that the file has and the process has not met: the index finds it, and its caller alone is refused.
+#[tokio::test]
+async fn a_stream_of_before_the_start_is_not_begun_again() {
+    let place = TestDatabase::sqlite();
+    let store = open(&place).await;
+    let first = events(2);
+    store.append(&stream("note-1"), ExpectedRevision::NoStream, first.clone()).await.unwrap();
+    store.shutdown().await;
+    let store = Arc::new(open(&place).await);
+    let append = |name: &str, new| {
+        let (store, name) = (store.clone(), stream(name));
+        tokio::spawn(async move { store.append(&name, ExpectedRevision::NoStream, new).await })
+    };
+    let (refused, repeated, written) = (append("note-1", events(1)), append("note-1", first), append("note-2", events(1)));
+    let refused = refused.await.unwrap();
+    assert!(matches!(refused, Err(AppendError::Conflict { actual: Some(1), .. })), "{refused:?}");
+    assert!(repeated.await.unwrap().unwrap().is_repeat);
+    assert_eq!(written.await.unwrap().unwrap().positions, [Position::new(3).unwrap()]);
 }
