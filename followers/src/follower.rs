@@ -19,6 +19,12 @@ pub trait Follower: Send + Sync {
 
     /// How far it is behind.
     async fn lag(&self) -> Result<Lag, FollowerError>;
+
+    /// Gives back the lease that it works by, if it works by one, so that another need not wait for its end. Its loop asks
+    /// for this at an orderly stop, when no run is under way; a lease that is not given back ends by itself.
+    async fn release(&self) -> Result<(), FollowerError> {
+        Ok(())
+    }
 }
 
 /// What one run did.

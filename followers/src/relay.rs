@@ -4,7 +4,6 @@
 //! each message expects the sequence number of the one before it, so of two relays only one wins each place. A stream that
 //! is lost, emptied or cut is filled again by the same reading of its end.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +13,7 @@ use chassis::problem::Chain;
 use chrono::{DateTime, TimeDelta, Utc};
 use event_store::lineage::{self, LINEAGE_STARTED};
 use event_store::{LogReader, Position, RecordedEvent};
+use futures_util::future;
 use uuid::Uuid;
 
 use crate::feed::lag_behind;
@@ -28,6 +28,7 @@ mod message;
 mod metric;
 mod order_types;
 mod pipeline;
+mod predecessors;
 mod subjects;
 #[cfg(test)]
 mod tests;
@@ -41,9 +42,9 @@ pub use message::{CE_SOURCE, NO_ORDER_TYPE, Origin, Outgoing, SUBJECTS, header, 
 pub use pipeline::IN_FLIGHT;
 pub use subjects::Subjects;
 
-use message::{Catalogue, Kind, outgoing};
-use order_types::OrderTypes;
+use message::{Kind, outgoing};
 use pipeline::Pipeline;
+use predecessors::{Ahead, Predecessors};
 
 /// How many events are read at a time.
 const PAGE_EVENTS: usize = 500;
@@ -59,8 +60,9 @@ pub struct Relay {
     log: Arc<dyn LogReader>,
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
-    catalogue: Catalogue,
-    order_types: OrderTypes,
+    subjects: Subjects,
+    /// What the log says of the messages before the next ones. It stays true when a run fails.
+    predecessors: Mutex<Predecessors>,
     /// What is known of the stream's end. Taken out for the time of a run: one that is dropped or fails leaves none, and
     /// the next one reads the end.
     session: Mutex<Option<Session>>,
@@ -75,10 +77,6 @@ struct Session {
     extent: Extent,
     /// Up to here the log was read.
     position: Position,
-    /// The position of the last message on each subject that was asked for or published to.
-    previous: HashMap<String, Option<Position>>,
-    /// Whether the stream was empty: then no subject has a message that is not in `previous`.
-    began_empty: bool,
     looked_at: DateTime<Utc>,
 }
 
@@ -87,11 +85,11 @@ impl Relay {
     pub fn new(log: Arc<dyn LogReader>, broker: Arc<dyn Broker>, clock: Arc<dyn Clock>) -> Self {
         metric::describe();
         Self {
+            subjects: Subjects::new(Arc::clone(&log)),
             log,
             broker,
             clock,
-            catalogue: Catalogue::new(),
-            order_types: OrderTypes::new(),
+            predecessors: Mutex::default(),
             session: Mutex::new(None),
             reached: AtomicI64::new(0),
             trouble: Mutex::new(None),
@@ -105,11 +103,18 @@ impl Relay {
 
     async fn run(&self) -> Result<Progress, RelayError> {
         let kept = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut known = std::mem::take(&mut *self.predecessors.lock().unwrap_or_else(PoisonError::into_inner));
+        let outcome = self.run_with(kept, &mut known).await;
+        *self.predecessors.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        outcome
+    }
+
+    async fn run_with(&self, kept: Option<Session>, known: &mut Predecessors) -> Result<Progress, RelayError> {
         let mut session = match kept {
             Some(session) => session,
-            None => self.begin().await?,
+            None => self.begin(known).await?,
         };
-        let mut progress = self.publish(&mut session).await?;
+        let mut progress = self.publish(&mut session, known).await?;
         self.reached.store(session.position.as_i64(), Ordering::Relaxed);
         if progress.applied == 0 && progress.caught_up && !self.is_as_left(&mut session).await? {
             tracing::warn!("the stream is not as the relay left it; its end is read again");
@@ -121,7 +126,7 @@ impl Relay {
     }
 
     /// Reads the stream's end and finds its place in the log.
-    async fn begin(&self) -> Result<Session, RelayError> {
+    async fn begin(&self, known: &mut Predecessors) -> Result<Session, RelayError> {
         self.broker.ensure_stream().await?;
         let lineage = lineage::current(self.log.as_ref()).await?.ok_or(RelayError::NoLineage)?;
         let tail = self.broker.tail().await?;
@@ -129,19 +134,13 @@ impl Relay {
             None => Position::START,
             Some(last) => self.place_of(last, lineage).await?,
         };
+        known.go_to(position, lineage, self.log.as_ref(), &self.subjects).await?;
         tracing::info!(
             relay.position = position.as_i64(),
             relay.last_sequence = tail.extent.last_sequence,
             "the relay goes on behind the stream's last message"
         );
-        Ok(Session {
-            lineage,
-            extent: tail.extent,
-            position,
-            previous: HashMap::new(),
-            began_empty: tail.last.is_none(),
-            looked_at: self.clock.now(),
-        })
+        Ok(Session { lineage, extent: tail.extent, position, looked_at: self.clock.now() })
     }
 
     /// The position of the event that the stream's last message is of.
@@ -159,23 +158,25 @@ impl Relay {
         }
     }
 
-    async fn publish(&self, session: &mut Session) -> Result<Progress, RelayError> {
+    /// Publishes what lies behind the session's position. While the messages of one page go out, the next page is read.
+    async fn publish(&self, session: &mut Session, known: &mut Predecessors) -> Result<Progress, RelayError> {
         let mut pipeline = Pipeline::new(self.broker.as_ref(), session.extent.last_sequence);
+        let mut ahead = Ahead::new(known, self.log.as_ref(), &self.subjects);
+        let mut page = self.log.read_all(session.position, PAGE_EVENTS).await?;
         let mut caught_up = false;
-        for _ in 0..RUN_PAGES {
-            let page = self.log.read_all(session.position, PAGE_EVENTS).await?;
+        for number in 1..=RUN_PAGES {
+            let last = page.last().map_or(session.position, |event| event.position);
             caught_up = page.len() < PAGE_EVENTS;
-            for event in page {
-                if let Some(message) = self.message(session, &event).await? {
-                    pipeline.push(message).await?;
-                }
-                session.position = event.position;
-            }
-            if caught_up {
+            let handing_in = self.hand_in(page, session, &mut ahead, &mut pipeline);
+            if caught_up || number == RUN_PAGES {
+                handing_in.await?;
                 break;
             }
+            let reading = async { Ok(self.log.read_all(last, PAGE_EVENTS).await?) };
+            ((), page) = future::try_join(handing_in, reading).await?;
         }
         let applied = pipeline.settle().await?;
+        ahead.arrived(session.position);
         let stored = u64::try_from(applied).unwrap_or(u64::MAX);
         session.extent.last_sequence += stored;
         session.extent.messages += stored;
@@ -183,25 +184,37 @@ impl Relay {
         Ok(Progress { applied, position: session.position, caught_up })
     }
 
+    async fn hand_in(
+        &self,
+        page: Vec<RecordedEvent>,
+        session: &mut Session,
+        ahead: &mut Ahead<'_>,
+        pipeline: &mut Pipeline<'_>,
+    ) -> Result<(), RelayError> {
+        for event in page {
+            let position = event.position;
+            if let Some(message) = self.message(session, ahead, event).await? {
+                pipeline.push(message).await?;
+            }
+            session.position = position;
+        }
+        Ok(())
+    }
+
     /// The message of an event; `None` where the event stays inside.
-    async fn message(&self, session: &mut Session, event: &RecordedEvent) -> Result<Option<Outgoing>, RelayError> {
+    async fn message(&self, session: &Session, ahead: &mut Ahead<'_>, event: RecordedEvent) -> Result<Option<Outgoing>, RelayError> {
         let position = event.position.as_i64();
-        let aggregate = match self.catalogue.kind(&event.event_type) {
+        let aggregate = match self.subjects.kind(&event) {
             Kind::Published(aggregate) => aggregate,
             Kind::Internal => return Ok(None),
             Kind::Unknown if event.event_type == LINEAGE_STARTED => {
                 self.check_lineage(session, event.event_id).await?;
                 return Ok(None);
             }
-            Kind::Unknown => return Err(RelayError::UnknownEvent { event_type: event.event_type.clone(), position }),
+            Kind::Unknown => return Err(RelayError::UnknownEvent { event_type: event.event_type, position }),
         };
-        let order_type = self.order_types.of(event, self.log.as_ref()).await?;
-        let subject = subject_of(aggregate, &event.event_type, &order_type, &event.stream_id);
-        let previous = self.previous(session, &subject).await?;
-        if previous.is_some_and(|previous| previous >= event.position) {
-            return Err(BrokerError::Moved.into());
-        }
-        session.previous.insert(subject.clone(), Some(event.position));
+        let subject = self.subjects.of_published(&event, aggregate).await?;
+        let previous = ahead.follow(&subject, &event.event_type, event.position).await?;
         let message = outgoing(event, subject, previous, session.lineage);
         Ok(Some(message.map_err(|source| RelayError::Form { position, source })?))
     }
@@ -212,14 +225,6 @@ impl Relay {
             return Err(BrokerError::Moved.into());
         }
         Ok(())
-    }
-
-    async fn previous(&self, session: &Session, subject: &str) -> Result<Option<Position>, RelayError> {
-        match session.previous.get(subject) {
-            Some(previous) => Ok(*previous),
-            None if session.began_empty => Ok(None),
-            None => Ok(self.broker.last_on(subject).await?),
-        }
     }
 
     /// Whether the stream ends where this relay left it, looked at now and then.

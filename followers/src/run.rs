@@ -23,13 +23,36 @@ pub const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// The longest wait after a failure.
 pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
 
+/// How long a lease may take to be given back at a stop. One that is not ends by itself.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
+
 /// Runs a follower until `shutdown` ends: at each wake-up, at the latest each [`POLL_INTERVAL`], and again and again while it
 /// is behind. A failure is counted, logged when it is another one than before, and tried again after a growing wait; it
-/// never ends the loop. A run in progress is dropped at shutdown.
+/// never ends the loop. A run in progress is dropped at shutdown, and the follower's lease given back.
 pub async fn run_forever(
     follower: &dyn Follower,
     clock: &dyn Clock,
     mut appended: watch::Receiver<Position>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    run_until(follower, clock, &mut appended, shutdown).await;
+    give_back(follower).await;
+}
+
+/// Ends the work of a follower that runs no more.
+pub(crate) async fn give_back(follower: &dyn Follower) {
+    let failure = match tokio::time::timeout(RELEASE_LIMIT, follower.release()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => Chain(&error).to_string(),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    tracing::warn!(follower.name = follower.name(), error = failure, "a lease was not given back; it ends by itself");
+}
+
+async fn run_until(
+    follower: &dyn Follower,
+    clock: &dyn Clock,
+    appended: &mut watch::Receiver<Position>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let mut shutdown = pin!(shutdown);
@@ -45,8 +68,8 @@ pub async fn run_forever(
         };
         let wait = match pause {
             Pause::None => continue,
-            Pause::UntilWoken => wait_for_events(&mut appended, POLL_INTERVAL, true),
-            Pause::BackOff(time) => wait_for_events(&mut appended, time, false),
+            Pause::UntilWoken => wait_for_events(appended, POLL_INTERVAL, true),
+            Pause::BackOff(time) => wait_for_events(appended, time, false),
         };
         tokio::select! {
             biased;

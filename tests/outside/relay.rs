@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::harness::journey::{create_business_order, paid_order};
 use super::harness::nats::{NatsServer, Stored};
@@ -349,6 +351,72 @@ fn a_broker_that_is_stopped_and_started_keeps_what_it_has() {
             nats.resume().await;
         }
         assert_the_stream_is_the_log(&server, &nats).await;
+    });
+}
+
+/// What the relay had on its way when it gave up waiting is stored all the same when the server goes on.
+#[test]
+fn a_broker_that_hangs_with_messages_on_their_way_has_each_event_once_when_it_goes_on() {
+    run(async {
+        let nats = NatsServer::start().await;
+        let server = Paystream::start("relay-hung", beside(&nats)).await;
+        orders(&server, 5).await;
+        assert_the_stream_is_the_log(&server, &nats).await;
+        for _ in 0..2 {
+            nats.halt();
+            // Orders are made all the same.
+            orders(&server, 20).await;
+            // It waits in vain for an answer, or has lost the connection by then.
+            until_ready_tells(&server, "no ").await;
+            nats.go_on();
+            assert_the_stream_is_the_log(&server, &nats).await;
+            until_ready_tells(&server, "").await;
+        }
+    });
+}
+
+/// How long each piece that is sent to the slow broker, or comes from it, is held up.
+const HELD_UP: Duration = Duration::from_millis(25);
+
+/// A way to the broker on which everything takes its time; answers its address.
+async fn slow_way(nats: &NatsServer) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let broker = nats.url().trim_start_matches("nats://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(far) = tokio::net::TcpStream::connect(&broker).await else { continue };
+            let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
+            tokio::spawn(carry(near_read, far_write));
+            tokio::spawn(carry(far_read, near_write));
+        }
+    });
+    format!("nats://{address}")
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let mut buffer = [0; 2048];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        // Not a wait for anything: it is the slowness that is tested.
+        tokio::time::sleep(HELD_UP).await;
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_slow_broker_holds_nobody_up_and_gets_each_event_once() {
+    run(async {
+        let nats = NatsServer::start().await;
+        let slow = slow_way(&nats).await;
+        let server = Paystream::start("relay-slow", Config::default().with("PAYSTREAM_NATS", &slow)).await;
+        for _ in 0..3 {
+            orders(&server, 10).await;
+        }
+        paid_order(&server.buyer("alice")).await;
+        assert_the_stream_is_the_log(&server, &nats).await;
+        until_ready_tells(&server, "").await;
     });
 }
 

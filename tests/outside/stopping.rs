@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use sqlx::ConnectOptions;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -26,6 +27,38 @@ fn a_stop_ends_within_five_seconds_although_somebody_watches() {
             while watch.next_data().await.is_some() {}
             while page.next_data().await.is_some() {}
         }
+    });
+}
+
+/// How many processes have the lease by which orders are looked after: one or none.
+async fn leases(server: &Paystream) -> i64 {
+    let file = server.data_folder().join("state.db");
+    let mut state = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    sqlx::query_scalar("select count(*) from lease where name = 'order_upkeep'").fetch_one(&mut state).await.unwrap()
+}
+
+/// Makes an order, which is looked after by whoever has the lease, and waits for that.
+async fn until_one_is_held(server: &Paystream, buyer: &str) {
+    open_order(&server.buyer(buyer)).await;
+    let held = eventually("a process manager holds its lease", async || match leases(server).await {
+        0 => Err("none is held".to_owned()),
+        _ => Ok(()),
+    });
+    held.await;
+}
+
+/// Another process takes the work over at once, and not when the lease has ended.
+#[test]
+fn a_stop_gives_the_lease_back() {
+    run(async {
+        let mut server = Paystream::start("leases", Config::default()).await;
+        until_one_is_held(&server, "alice").await;
+        server.terminate().await;
+        assert_eq!(leases(&server).await, 0);
+        server.restart().await;
+        until_one_is_held(&server, "bob").await;
+        server.kill9();
+        assert_ne!(leases(&server).await, 0, "who dies gives nothing back");
     });
 }
 

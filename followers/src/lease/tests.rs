@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use database::testing::TestDatabase;
 use database::{Area, Database};
 
 use super::*;
+use crate::LeasedWork;
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
@@ -66,6 +69,25 @@ async fn of_many_that_ask_at_once_one_gets_the_lease() {
             holders += i32::from(asked.await.unwrap());
         }
         assert_eq!(holders, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_is_given_back_at_a_stop_is_anothers_at_once_on_both_stores() {
+    for place in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        let leases = Arc::new(sql_leases(&place).await);
+        let work = |holder: &str| LeasedWork::new(Arc::<SqlLeases>::clone(&leases), "points p07".to_owned(), holder.to_owned());
+        let (one, other) = (work("one"), work("other"));
+        assert!(one.is_held(at(0)).await.unwrap());
+        assert!(!other.is_held(at(1)).await.unwrap());
+        other.give_back().await.unwrap();
+        assert!(!other.is_held(at(1)).await.unwrap(), "who does not hold it cannot give it back");
+        one.give_back().await.unwrap();
+        assert!(other.is_held(at(1)).await.unwrap());
+        // It comes late, from a process whose lease was taken over.
+        one.give_back().await.unwrap();
+        assert!(!one.is_held(at(2)).await.unwrap());
+        assert!(!work("third").is_held(at(2)).await.unwrap());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use async_trait::async_trait;
-use event_store::{Position, StoreFailure};
+use event_store::StoreFailure;
 
 use super::message::{Origin, Outgoing};
 use crate::nats::{OLDEST_NATS, ServerVersion};
@@ -21,9 +21,6 @@ pub trait Broker: Send + Sync {
 
     /// How far the stream reaches, which costs less than [`Self::tail`].
     async fn extent(&self) -> Result<Extent, BrokerError>;
-
-    /// The log position of the last message on `subject`, as the leader knows it; `None` where there is none.
-    async fn last_on(&self, subject: &str) -> Result<Option<Position>, BrokerError>;
 
     /// Hands a message in, which is stored only if the stream's last sequence number is `expected_last_sequence`. Messages
     /// arrive in the order in which they are handed in.

@@ -5,13 +5,12 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, ErrorCode};
-use async_nats::{HeaderMap, jetstream::message::StreamMessage};
+use async_nats::{HeaderMap, HeaderName, jetstream::message::StreamMessage};
 use async_trait::async_trait;
-use event_store::Position;
 
 use super::broker::{Ack, Acknowledgement, Broker, BrokerError, Extent, Tail, TailMessage};
 use super::declaration::StreamDeclaration;
-use super::message::{Origin, Outgoing, SUBJECTS, header};
+use super::message::{Origin, Outgoing, SUBJECTS};
 use crate::nats::{Connection, Nats, STREAM};
 
 /// The stream `PAYSTREAM` of a connection.
@@ -44,10 +43,10 @@ impl JetStreamBroker {
         }
     }
 
-    /// The last message on `subject`, which may hold wildcards, asked of the stream's leader.
-    async fn last_message(&self, subject: &str) -> Result<Option<StreamMessage>, BrokerError> {
+    /// The stream's last message, asked of its leader.
+    async fn last_message(&self) -> Result<Option<StreamMessage>, BrokerError> {
         let stream: Stream<()> = self.ready()?.get_stream_no_info(STREAM).await.map_err(|error| BrokerError::Failed(Box::new(error)))?;
-        match stream.get_last_raw_message_by_subject(subject).await {
+        match stream.get_last_raw_message_by_subject(SUBJECTS).await {
             Ok(message) => Ok(Some(message)),
             Err(error) => match error.kind() {
                 LastRawMessageErrorKind::NoMessageFound => Ok(None),
@@ -86,7 +85,7 @@ impl Broker for JetStreamBroker {
 
     async fn tail(&self) -> Result<Tail, BrokerError> {
         let state = self.info().await?.state;
-        let last = if state.messages == 0 { None } else { self.last_message(SUBJECTS).await? };
+        let last = if state.messages == 0 { None } else { self.last_message().await? };
         let last = last.map(|message| TailMessage { sequence: message.sequence, origin: origin(&message.headers) });
         if let Some(gaps @ 1..) = state.deleted_count {
             tracing::warn!(
@@ -104,17 +103,11 @@ impl Broker for JetStreamBroker {
         Ok(Extent { last_sequence: state.last_sequence, messages: state.messages })
     }
 
-    async fn last_on(&self, subject: &str) -> Result<Option<Position>, BrokerError> {
-        let Some(message) = self.last_message(subject).await? else { return Ok(None) };
-        let position = message.headers.get(header::POSITION).and_then(|text| Position::new(text.as_str().parse().ok()?));
-        position.map(Some).ok_or_else(|| BrokerError::Refused(format!("a message on {subject} was not published by a relay")))
-    }
-
     async fn publish(&self, message: Outgoing, expected_last_sequence: u64) -> Result<Acknowledgement, BrokerError> {
         let jetstream = self.ready()?;
         let mut headers = HeaderMap::new();
         for (name, value) in message.headers {
-            headers.insert(name, value.as_str());
+            headers.insert(HeaderName::from_static(name), value);
         }
         let outbound = PublishMessage::build().headers(headers).expected_last_sequence(expected_last_sequence).payload(message.body.into());
         let acknowledgement = jetstream.send_publish(message.subject, outbound).await.map_err(not_published)?;

@@ -2,10 +2,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use event_store::Position;
 
 use super::broker::{Ack, Acknowledgement, Broker, BrokerError, Extent, Tail, TailMessage};
-use super::message::{Origin, Outgoing, header};
+use super::message::{Origin, Outgoing};
 
 /// A broker in memory, with a stream that tests lose, cut and fill.
 #[derive(Default)]
@@ -140,15 +139,6 @@ impl Broker for MemoryStream {
 
     async fn extent(&self) -> Result<Extent, BrokerError> {
         Ok(self.lock().there()?.extent())
-    }
-
-    async fn last_on(&self, subject: &str) -> Result<Option<Position>, BrokerError> {
-        let state = self.lock();
-        let last = state.there()?.messages.iter().rfind(|message| message.subject == subject);
-        Ok(last.and_then(|message| {
-            let (_, position) = message.headers.iter().find(|(name, _)| *name == header::POSITION)?;
-            Position::new(position.parse().ok()?)
-        }))
     }
 
     async fn publish(&self, message: Outgoing, expected_last_sequence: u64) -> Result<Acknowledgement, BrokerError> {

@@ -1,5 +1,6 @@
 //! A published event as a message: its subject, headers and body.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::SecondsFormat;
@@ -141,16 +142,19 @@ pub fn subject_of(aggregate: &str, event_type: &str, order_type: &str, stream_id
 ///
 /// Errors: its stored form cannot be brought to today's.
 pub(super) fn outgoing(
-    event: &RecordedEvent,
+    event: RecordedEvent,
     subject: String,
     previous: Option<Position>,
     lineage: Uuid,
 ) -> Result<Outgoing, StoredFormError> {
-    let body = published::body(&event.event_type, event.schema_version, &event.data)?.into_owned();
+    let upcast = match published::body(&event.event_type, event.schema_version, &event.data)? {
+        Cow::Owned(body) => Some(body),
+        Cow::Borrowed(_) => None,
+    };
     let stream_id = event.stream_id.as_str();
     let mut headers = vec![
         (header::CE_ID, event.event_id.to_string()),
-        (header::CE_TYPE, event.event_type.clone()),
+        (header::CE_TYPE, event.event_type),
         (header::CE_SOURCE, CE_SOURCE.to_owned()),
         (header::CE_SUBJECT, stream_id.to_owned()),
         (header::CE_TIME, event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
@@ -161,5 +165,5 @@ pub(super) fn outgoing(
         (header::LINEAGE, lineage.to_string()),
     ];
     headers.extend(previous.map(|previous| (header::PREVIOUS, previous.to_string())));
-    Ok(Outgoing { subject, headers, body, position: event.position })
+    Ok(Outgoing { subject, headers, body: upcast.unwrap_or(event.data), position: event.position })
 }

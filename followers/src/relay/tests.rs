@@ -6,6 +6,10 @@ use event_store::{EventStore, ExpectedRevision, MemoryEventStore, Metadata, NewE
 
 use super::*;
 
+mod interleaved;
+mod pipeline;
+mod predecessors;
+
 const LINEAGE: Uuid = Uuid::from_u128(0xaaaa);
 const OTHER_LINEAGE: Uuid = Uuid::from_u128(0xbbbb);
 

@@ -18,6 +18,21 @@ pub(crate) enum Screen {
     Desktop,
     /// A phone, 390 × 844 at two pixels a point, with touch.
     Phone,
+    /// The same phone's screen inside WeChat's app, as far as a page can tell.
+    WeChat,
+    /// The same inside Alipay's app.
+    Alipay,
+}
+
+impl Screen {
+    /// By what a wallet's app names itself to a page.
+    fn agent(self) -> Option<&'static str> {
+        match self {
+            Self::Desktop | Self::Phone => None,
+            Self::WeChat => Some("Mozilla/5.0 (Linux; Android 15; Pixel 9) Chrome/140.0 Mobile Safari/537.36 MicroMessenger/8.0.50"),
+            Self::Alipay => Some("Mozilla/5.0 (Linux; Android 15; Pixel 9) Chrome/140.0 Mobile Safari/537.36 AlipayClient/10.6.0"),
+        }
+    }
 }
 
 /// A browser with a fresh profile.
@@ -177,8 +192,11 @@ fn capabilities(profile: &Path, screen: Screen) -> Value {
             format!("--user-data-dir={}", profile.join("profile").display()),
         ],
     });
-    if screen == Screen::Phone {
+    if screen != Screen::Desktop {
         options["mobileEmulation"] = json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2, "touch": true}});
+    }
+    if let Some(agent) = screen.agent() {
+        options["mobileEmulation"]["userAgent"] = json!(agent);
     }
     json!({"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}})
 }

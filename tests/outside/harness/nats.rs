@@ -87,6 +87,16 @@ impl NatsServer {
         assert!(process.wait_up_to(SERVER_LIMIT).await.is_some(), "nats-server does not stop");
     }
 
+    /// Halts the server: connections stay, and nothing is answered until it goes on.
+    pub(crate) fn halt(&self) {
+        self.process.as_ref().unwrap().signal(Signal::STOP);
+    }
+
+    /// Lets the halted server go on, with what was sent to it meanwhile.
+    pub(crate) fn go_on(&self) {
+        self.process.as_ref().unwrap().signal(Signal::CONT);
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill9(&mut self) {
         self.process.take().unwrap().kill9();

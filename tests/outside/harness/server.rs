@@ -207,6 +207,13 @@ impl Paystream {
         self.environment.pop();
     }
 
+    /// Starts it, stopped, with one more variable, for this start only, and does not wait.
+    pub(crate) fn launch_with(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self.launch();
+        self.environment.pop();
+    }
+
     /// Starts it again with other arguments, from now on, and waits until it may take traffic.
     pub(crate) async fn restart_as(&mut self, arguments: &'static [&'static str]) {
         self.arguments = arguments;

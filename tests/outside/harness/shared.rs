@@ -10,6 +10,7 @@ use super::{Config, Paystream};
 /// to which the kernel ties it.
 pub(crate) struct SharedPaystream {
     name: &'static str,
+    arguments: &'static [&'static str],
     server: OnceCell<Paystream>,
     whole: Mutex<()>,
 }
@@ -17,12 +18,18 @@ pub(crate) struct SharedPaystream {
 impl SharedPaystream {
     /// One that is not started yet.
     pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, server: OnceCell::const_new(), whole: Mutex::const_new(()) }
+        Self::in_roles(name, &[])
+    }
+
+    /// One with these roles only, as the command line names them.
+    pub(crate) const fn in_roles(name: &'static str, arguments: &'static [&'static str]) -> Self {
+        Self { name, arguments, server: OnceCell::const_new(), whole: Mutex::const_new(()) }
     }
 
     /// The server, for tests that do not mind what others do to it meanwhile.
     pub(crate) async fn get(&'static self) -> Borrowed {
-        let server = self.server.get_or_init(async || Paystream::start(self.name, Config::default()).await).await;
+        let start = async || Paystream::start(self.name, Config::in_roles(self.arguments)).await;
+        let server = self.server.get_or_init(start).await;
         Borrowed { server, turn: None }
     }
 
