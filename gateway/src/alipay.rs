@@ -9,6 +9,7 @@ mod certificate;
 mod charset;
 mod config;
 mod content;
+mod download;
 mod form;
 mod keys;
 mod notification;
@@ -22,7 +23,7 @@ mod transport;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use chassis::clock::Clock;
@@ -39,18 +40,20 @@ pub use keys::KeyError;
 pub use notification::NOTIFICATION_LIMIT;
 pub use probe::ProbeError;
 
-use self::answer::{Answer, AnswerError};
+use self::answer::{Answer, AnswerError, Signed};
 use self::form::{Empty, Form};
+use self::keys::{AlipayKey, AlipayKeys, Untrusted};
 use self::notification::Status;
 use self::outcome::Outcome;
 use self::transport::{HttpTransport, Transport};
 use crate::clock_skew::ClockSkew;
+use crate::fetch_turn::{FetchTurns, NamedBy};
 use crate::http::TransportError;
 use crate::rsa::SigningFailed;
 use crate::{
     Capture, ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal,
-    NotificationReply, Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState,
-    Statement, TradeState, beijing,
+    NotificationReply, Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundFound, RefundRequest,
+    RefundState, Statement, TradeState, beijing,
 };
 
 /// How long a precreated code can be scanned; `time_expire` may end it sooner.
@@ -61,6 +64,9 @@ pub struct AlipayGateway {
     config: AlipayConfig,
     transport: Box<dyn Transport>,
     clock: Arc<dyn Clock>,
+    /// Those that are configured and those that were fetched.
+    keys: RwLock<Arc<AlipayKeys>>,
+    fetching: FetchTurns,
     skew: ClockSkew,
 }
 
@@ -94,7 +100,23 @@ impl AlipayGateway {
     }
 
     fn over(transport: Box<dyn Transport>, config: AlipayConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, transport, clock, skew: ClockSkew::new() }
+        let keys = RwLock::new(Arc::new(config.alipay_keys.clone()));
+        Self { config, transport, clock, keys, fetching: FetchTurns::default(), skew: ClockSkew::new() }
+    }
+
+    /// The keys that count now.
+    fn keys(&self) -> Arc<AlipayKeys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add_key(&self, key: AlipayKey) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        *keys = Arc::new(keys.with_fetched(key));
+    }
+
+    /// The certificates in use, the application's first, also those that were fetched; none in public-key mode.
+    pub fn certificates(&self) -> Vec<CertificateInUse> {
+        self.config.certificates_with(&self.keys())
     }
 
     /// The contracted product, for the pay record to store with its request.
@@ -109,21 +131,32 @@ impl AlipayGateway {
 
     /// Whether Alipay signed the raw query with which a browser came back. It never proves a payment, even then.
     pub fn is_genuine_return(&self, raw_query: &[u8]) -> bool {
-        signed_return(raw_query, &self.config, self.clock.now()).is_some()
+        signed_return(raw_query, &self.keys(), self.clock.now()).is_some()
     }
 
     /// Calls a method and reads what its verified answer means.
     async fn call(&self, operation: Operation, notify_url: Option<&str>, biz_content: String) -> Result<(Outcome, Answer), CallError> {
         let method = method(operation);
+        let body = self.exchange(method, notify_url, biz_content).await?;
+        let read = || Answer::read(&body, method, &self.keys(), self.clock.now());
+        let mut answer = read();
+        if matches!(answer, Err(AnswerError::Untrusted(Untrusted::UnknownCertificate)))
+            && let Ok(Signed { serial: Some(serial), .. }) = Signed::find(&body, method)
+        {
+            self.fetch_certificate(&serial, NamedBy::Answer).await;
+            answer = read();
+        }
+        let answer = answer.map_err(CallError::Answer)?;
+        Ok((Outcome::of(operation, &answer), answer))
+    }
+
+    /// Sends a signed call and answers the body that came, which nobody believes yet.
+    async fn exchange(&self, method: &str, notify_url: Option<&str>, biz_content: String) -> Result<Vec<u8>, CallError> {
         let members = self.members(method, notify_url, biz_content);
         let request = request::signed(&members, &self.config.app_private_key).map_err(CallError::Signing)?;
         let answer = self.transport.send(request).await.map_err(CallError::Transport)?;
         self.skew.note(answer.date.as_deref(), self.clock.now());
-        if answer.status != 200 {
-            return Err(CallError::Status(answer.status));
-        }
-        let answer = Answer::read(&answer.body, method, &self.config.alipay_keys, self.clock.now()).map_err(CallError::Answer)?;
-        Ok((Outcome::of(operation, &answer), answer))
+        if answer.status == 200 { Ok(answer.body) } else { Err(CallError::Status(answer.status)) }
     }
 
     /// The members of a call; in certificate mode with the serials of our certificate and of the roots.
@@ -138,7 +171,7 @@ impl AlipayGateway {
 }
 
 /// The signed text of a return, if Alipay signed it. Some returns are signed with `sign_type` in the text, others without.
-fn signed_return(raw_query: &[u8], config: &AlipayConfig, now: DateTime<Utc>) -> Option<Vec<u8>> {
+fn signed_return(raw_query: &[u8], keys: &AlipayKeys, now: DateTime<Utc>) -> Option<Vec<u8>> {
     let form = Form::read(Some(raw_query).filter(|query| query.len() <= NOTIFICATION_LIMIT)?).ok()?;
     let sign = form.get("sign")?;
     if form.get("sign_type").is_some_and(|sign_type| sign_type != request::SIGN_TYPE.as_bytes()) {
@@ -146,7 +179,7 @@ fn signed_return(raw_query: &[u8], config: &AlipayConfig, now: DateTime<Utc>) ->
     }
     let texts = [&["sign", "sign_type"][..], &["sign"]].map(|without| form.canonical(without, Empty::Kept));
     let serial = form.get("alipay_cert_sn").and_then(|serial| str::from_utf8(serial).ok());
-    texts.into_iter().find(|text| config.alipay_keys.verify(text, sign, serial, now).is_ok())
+    texts.into_iter().find(|text| keys.verify(text, sign, serial, now).is_ok())
 }
 
 #[async_trait]
@@ -196,6 +229,10 @@ impl Gateway for AlipayGateway {
         self.ask_about_refund(out_trade_no, refund_no).await
     }
 
+    async fn find_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        self.refund_found(out_trade_no, refund_no).await
+    }
+
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {
         self.sign_form(request)
     }
@@ -210,7 +247,13 @@ impl Gateway for AlipayGateway {
     }
 
     fn read_notification(&self, raw: &RawNotification, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
-        notification::read(&raw.body, &self.config, received_at)
+        notification::read(&raw.body, &self.config, &self.keys(), received_at)
+    }
+
+    async fn fetch_key(&self, raw: &RawNotification) {
+        if let Some(serial) = notification::named_certificate(&raw.body) {
+            self.fetch_certificate(&serial, NamedBy::Notification).await;
+        }
     }
 
     fn reply(&self, receipt: Receipt) -> NotificationReply {

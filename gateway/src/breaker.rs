@@ -10,7 +10,8 @@ use domain::Channel;
 
 use crate::{
     ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply,
-    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, Statement, TradeState,
+    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundFound, RefundRequest, RefundState, Statement,
+    TradeState,
 };
 
 /// When a breaker opens and for how long.
@@ -192,6 +193,10 @@ impl<G: Gateway> Gateway for CircuitBreaker<G> {
 
     async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
         self.guarded(Operation::QueryRefund, self.gateway.query_refund(out_trade_no, refund_no)).await
+    }
+
+    async fn find_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        self.guarded(Operation::QueryRefund, self.gateway.find_refund(out_trade_no, refund_no)).await
     }
 
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {

@@ -4,6 +4,7 @@ pub mod alipay;
 mod beijing;
 mod breaker;
 mod clock_skew;
+mod fetch_turn;
 mod http;
 mod port;
 mod rsa;

@@ -18,7 +18,7 @@ pub use form::{FormRequest, PaymentForm};
 pub use notification::{News, Notification, NotificationRefusal, NotificationReply, RawNotification, Receipt};
 pub use official_account::{OfficialAccount, OpenIdError};
 pub use product_codes::{ProductCodes, ProductScan, ScanAnswer};
-pub use refund::{RefundRequest, RefundState};
+pub use refund::{RefundFound, RefundRequest, RefundState};
 pub use statement::{STATEMENT_LINE_LIMIT, Statement, StatementError, StatementLine, StatementLineKind};
 
 /// What is asked of a channel.
@@ -221,6 +221,12 @@ pub trait Gateway: Send + Sync {
     /// Asks what became of the refund `refund_no` of the payment `out_trade_no`. The answer is checked to be about both.
     async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError>;
 
+    /// Asks for a refund that nobody here asked for, by the number under which the channel tells of it. `None` where the
+    /// channel knows no such refund of the payment, and from a channel that cannot be asked so.
+    async fn find_refund(&self, _out_trade_no: &str, _refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        Ok(None)
+    }
+
     /// Signs the form with which a buyer's browser goes to the channel's cashier. The channel is not called and knows of
     /// no payment until the browser has come. Errors: `Refused` for members that the channel does not take.
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError>;
@@ -289,6 +295,10 @@ impl<G: Gateway + ?Sized> Gateway for Arc<G> {
 
     async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
         self.as_ref().query_refund(out_trade_no, refund_no).await
+    }
+
+    async fn find_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        self.as_ref().find_refund(out_trade_no, refund_no).await
     }
 
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {

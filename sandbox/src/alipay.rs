@@ -12,7 +12,9 @@ mod certificates;
 mod charset;
 mod close;
 mod content;
+mod control;
 mod credentials;
+mod download;
 mod form;
 mod gateway;
 mod keys;
@@ -62,6 +64,7 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
     Router::new()
         .route("/sandbox/alipay/gateway.do", get(gateway::gateway).post(gateway::gateway))
         .route("/sandbox/alipay/bills/{date}", get(bill::download))
+        .merge(control::routes())
 }
 
 /// The whole body of an acknowledgement; nothing may stand around it.

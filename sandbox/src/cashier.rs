@@ -91,7 +91,7 @@ impl Sandbox {
         if trade.return_url.is_none() || trade.standing(now) != Standing::Paid {
             return Ok(None);
         }
-        let (account, trade) = (self.alipay().clone(), trade.clone());
+        let (account, trade) = (self.alipay(), trade.clone());
         tokio::task::spawn_blocking(move || match trade.wallet {
             Wallet::Alipay => alipay::return_address(&account, &trade, now),
             // WeChat's browser comes back with nothing to prove.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1v15::SigningKey;
 use rsa::pkcs8::EncodePublicKey;
@@ -24,6 +25,14 @@ const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29
 
 /// From 2020 to 2049, in seconds since 1970: every clock that a test sets lies in between.
 pub(crate) const ALWAYS: (u64, u64) = (1_577_836_800, 2_493_072_000);
+
+/// From a minute before `now`, so that a merchant whose clock is a little slow takes it at once, for so many days;
+/// [`ALWAYS`] without them.
+pub(crate) fn valid_for(now: DateTime<Utc>, days: Option<u16>) -> (u64, u64) {
+    let Some(days) = days else { return ALWAYS };
+    let from = u64::try_from(now.timestamp() - 60).unwrap_or_default();
+    (from, from + 60 + u64::from(days) * 24 * 3600)
+}
 
 /// Who is certified by whom.
 pub(crate) struct Certified<'a> {

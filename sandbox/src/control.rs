@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use chassis::extract::Json;
 use chassis::problem::{Code, Problem};
+use serde::Deserialize;
 
 use crate::{Credentials, Sandbox, SandboxError};
 
@@ -26,6 +27,17 @@ pub(crate) fn routes() -> Router<Arc<Sandbox>> {
         .route("/sandbox/faults", post(faults::add))
         .route("/sandbox/bills/{date}", get(bills::show))
         .route("/sandbox/clock", get(clock::show).post(clock::advance))
+}
+
+/// From when a channel signs with a new key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Use {
+    /// From now on.
+    #[default]
+    Now,
+    /// It is published, and the one before it is used on.
+    Later,
 }
 
 /// `GET /sandbox/credentials`: what a merchant of this sandbox holds.

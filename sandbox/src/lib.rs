@@ -54,8 +54,10 @@ pub struct Sandbox {
     clock: Arc<SystemClock>,
     /// Held while the clock is moved, so that what is kept and what runs are moved together.
     clock_move: Mutex<()>,
-    alipay: Arc<alipay::Account>,
     /// Replaced whole when keys change.
+    alipay: RwLock<Arc<alipay::Account>>,
+    alipay_change: Mutex<()>,
+    /// The same.
     wechat: RwLock<Arc<wechat::Account>>,
     wechat_change: Mutex<()>,
     oauth: wechat::OauthCodes,
@@ -116,7 +118,7 @@ async fn dated(State(sandbox): State<Arc<Sandbox>>, mut response: Response) -> R
 async fn alipay_account(store: &Store) -> Result<alipay::AccountTexts, SandboxError> {
     match store.account().await? {
         Some(texts) => Ok(texts),
-        None => Ok(store.keep_account(tokio::task::spawn_blocking(alipay::AccountTexts::make).await??).await?),
+        None => Ok(store.keep_account(&tokio::task::spawn_blocking(alipay::AccountTexts::make).await??).await?),
     }
 }
 
@@ -130,7 +132,7 @@ async fn wechat_account(store: &Store, now: DateTime<Utc>) -> Result<wechat::Acc
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("config", &self.config).field("alipay", &self.alipay).finish_non_exhaustive()
+        f.debug_struct("Sandbox").field("config", &self.config).field("alipay", &self.alipay()).finish_non_exhaustive()
     }
 }
 
@@ -151,7 +153,8 @@ impl Sandbox {
             store,
             clock,
             clock_move: Mutex::new(()),
-            alipay: Arc::new(alipay),
+            alipay: RwLock::new(Arc::new(alipay)),
+            alipay_change: Mutex::new(()),
             wechat: RwLock::new(Arc::new(wechat)),
             wechat_change: Mutex::new(()),
             oauth: wechat::OauthCodes::default(),
@@ -181,7 +184,7 @@ impl Sandbox {
 
     /// What merchants of this sandbox hold.
     pub fn credentials(&self) -> Credentials {
-        Credentials { alipay: self.alipay.credentials().clone(), wechat: self.wechat().credentials().clone() }
+        Credentials { alipay: self.alipay().credentials().clone(), wechat: self.wechat().credentials().clone() }
     }
 
     /// The sandbox's time.
@@ -237,8 +240,26 @@ impl Sandbox {
         &self.store
     }
 
-    pub(crate) fn alipay(&self) -> &Arc<alipay::Account> {
-        &self.alipay
+    /// Alipay's account as it is now; keys may be changed later.
+    pub(crate) fn alipay(&self) -> Arc<alipay::Account> {
+        self.alipay.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes Alipay's account, one change at a time, and keeps it. `change` may take seconds of the processor.
+    pub(crate) async fn change_alipay<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut alipay::AccountTexts) -> Result<T, AccountError> + Send + 'static,
+    ) -> Result<T, SandboxError> {
+        let _held = self.alipay_change.lock().await;
+        let (mut texts, public_url) = (self.alipay().texts().clone(), self.config.public_url.clone());
+        let changing = move || {
+            let outcome = change(&mut texts)?;
+            Ok::<_, AccountError>((alipay::Account::open(texts, &public_url)?, outcome))
+        };
+        let (account, outcome) = tokio::task::spawn_blocking(changing).await??;
+        self.store.replace_account(account.texts()).await?;
+        *self.alipay.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
+        Ok(outcome)
     }
 
     /// WeChat Pay's account as it is now; keys may be changed later.

@@ -151,7 +151,7 @@ impl Sandbox {
         now: DateTime<Utc>,
         signer: Signer,
     ) -> Result<(Message, Protocol), SandboxError> {
-        let (alipay, wechat, trade, refund) = (self.alipay().clone(), self.wechat(), trade.clone(), refund.cloned());
+        let (alipay, wechat, trade, refund) = (self.alipay(), self.wechat(), trade.clone(), refund.cloned());
         tokio::task::spawn_blocking(move || match trade.wallet {
             Wallet::Alipay => {
                 let signer = match signer {

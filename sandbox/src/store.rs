@@ -38,6 +38,7 @@ pub enum StoreError {
     Unwritable(#[from] serde_json::Error),
 }
 
+const ACCOUNT: &str = "alipay.account";
 const APP_ID: &str = "alipay.app_id";
 const SELLER_ID: &str = "alipay.seller_id";
 const APP_PRIVATE_KEY: &str = "alipay.app_private_key";
@@ -67,6 +68,10 @@ impl Store {
 
     /// The merchant account, if it was made.
     pub(crate) async fn account(&self) -> Result<Option<AccountTexts>, StoreError> {
+        if let Some(text) = self.setting(ACCOUNT).await? {
+            return serde_json::from_str(&text).map(Some).map_err(|_| StoreError::Unreadable("account"));
+        }
+        // Before keys could change, they were kept one by one.
         let (Some(app_id), Some(seller_id), Some(app_private_key), Some(platform_private_key)) = (
             self.setting(APP_ID).await?,
             self.setting(SELLER_ID).await?,
@@ -75,23 +80,21 @@ impl Store {
         ) else {
             return Ok(None);
         };
-        Ok(Some(AccountTexts { app_id, seller_id, app_private_key, platform_private_key }))
+        Ok(Some(AccountTexts::of(app_id, seller_id, app_private_key, platform_private_key)))
     }
 
-    /// Keeps a new account and answers the one that is kept: of two at once the first stays, whole.
-    pub(crate) async fn keep_account(&self, texts: AccountTexts) -> Result<AccountTexts, StoreError> {
-        let mut transaction = self.database.begin().await?;
-        for (name, value) in [
-            (APP_ID, &texts.app_id),
-            (SELLER_ID, &texts.seller_id),
-            (APP_PRIVATE_KEY, &texts.app_private_key),
-            (PLATFORM_PRIVATE_KEY, &texts.platform_private_key),
-        ] {
-            let sql = "insert into setting (name, value) values ($1, $2) on conflict (name) do nothing";
-            transaction.execute(sql, values![name, value]).await?;
-        }
-        transaction.commit().await?;
+    /// Keeps a new account and answers the one that is kept: of two at once the first stays.
+    pub(crate) async fn keep_account(&self, texts: &AccountTexts) -> Result<AccountTexts, StoreError> {
+        let sql = "insert into setting (name, value) values ($1, $2) on conflict (name) do nothing";
+        self.database.execute(sql, values![ACCOUNT, serde_json::to_string(texts)?]).await?;
         self.account().await?.ok_or(StoreError::Unreadable("account"))
+    }
+
+    /// Keeps a changed account.
+    pub(crate) async fn replace_account(&self, texts: &AccountTexts) -> Result<(), StoreError> {
+        let sql = "insert into setting (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value";
+        self.database.execute(sql, values![ACCOUNT, serde_json::to_string(texts)?]).await?;
+        Ok(())
     }
 
     /// WeChat Pay's merchant account, if it was made.

@@ -56,7 +56,8 @@ pub(super) struct Signed<'a> {
     pub(super) content: &'a [u8],
     charset: Charset,
     sign: Option<String>,
-    serial: Option<String>,
+    /// The certificate under which it is said to be signed.
+    pub(super) serial: Option<String>,
 }
 
 impl<'a> Signed<'a> {
@@ -89,7 +90,7 @@ impl<'a> Signed<'a> {
     }
 
     /// The node's members, whoever wrote them.
-    fn members(&self) -> Option<Answer> {
+    pub(super) fn members(&self) -> Option<Answer> {
         Answer::parse(&self.charset.decode(self.content)?)
     }
 }

@@ -10,12 +10,17 @@ use md5::{Digest as _, Md5};
 use x509_cert::Certificate as Parsed;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::BasicConstraints;
+use x509_cert::name::Name;
+use x509_cert::spki::ObjectIdentifier;
 
 /// The most certificates that one file may hold. Alipay's root file has about four.
 const FILE_LIMIT: usize = 32;
 
 /// The longest way from a certificate to a root, in issuers.
 const CHAIN_LIMIT: usize = 5;
+
+/// The attribute of a name that holds an organisation.
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
 /// What the identifiers of all signatures with RSA begin with.
 const RSA_SIGNATURES: &str = "1.2.840.113549.1.1.";
@@ -57,6 +62,8 @@ pub(super) struct Certificate {
     /// The public key inside, as SubjectPublicKeyInfo.
     pub(super) public_key: Vec<u8>,
     pub(super) validity: Validity,
+    /// The organisation that it is made out to.
+    organization: Option<Vec<u8>>,
     subject: Vec<u8>,
     issuer: Vec<u8>,
     is_authority: bool,
@@ -115,6 +122,7 @@ impl Certificate {
             serial: serial(&body.issuer.to_string(), body.serial_number.as_bytes()),
             public_key: body.subject_public_key_info.to_der().ok()?,
             validity: Validity { from: time(body.validity.not_before)?, until: time(body.validity.not_after)? },
+            organization: organization(&body.subject),
             subject: body.subject.to_der().ok()?,
             issuer: body.issuer.to_der().ok()?,
             is_authority: constraints.is_some_and(|(_, constraints)| constraints.ca),
@@ -129,6 +137,16 @@ impl Certificate {
         self.algorithm.starts_with(RSA_SIGNATURES)
     }
 
+    /// Whether it is made out to the same organisation. Those that name none are nobody's.
+    pub(super) fn has_holder_of(&self, other: &Self) -> bool {
+        self.organization.is_some() && self.organization == other.organization
+    }
+
+    #[cfg(test)]
+    pub(super) fn make_out_to(&mut self, organization: &str) {
+        self.organization = Some(organization.as_bytes().to_vec());
+    }
+
     fn is_issued_by(&self, issuer: &Self) -> bool {
         let algorithm = match self.algorithm.strip_prefix(RSA_SIGNATURES) {
             Some("11") => &RSA_PKCS1_2048_8192_SHA256,
@@ -140,6 +158,12 @@ impl Certificate {
             && issuer.subject == self.issuer
             && ParsedPublicKey::new(algorithm, &issuer.public_key).is_ok_and(|key| key.verify_sig(&self.signed, &self.signature).is_ok())
     }
+}
+
+/// The organisation in a name, as its bytes stand.
+fn organization(name: &Name) -> Option<Vec<u8>> {
+    let mut attributes = name.0.iter().flat_map(|part| part.0.iter());
+    attributes.find(|attribute| attribute.oid == ORGANIZATION).map(|attribute| attribute.value.value().to_vec())
 }
 
 /// The time in which `certificate` counts, with those of its issuers up to one of `roots`. `between` are the certificates
@@ -206,4 +230,4 @@ fn header(der: &[u8]) -> Option<(usize, usize)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

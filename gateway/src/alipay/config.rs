@@ -78,10 +78,14 @@ pub struct CertificateInUse {
     pub valid_until: DateTime<Utc>,
 }
 
-/// What certificate mode says of us in every request.
+/// What certificate mode says of us in every request, and what a certificate that is fetched is measured by.
 pub(super) struct Certified {
     application: Certificate,
     roots: String,
+    /// What every certificate must lead to.
+    pub(super) root_certificates: Vec<Certificate>,
+    /// All that stand in the files of Alipay's certificates: its own and their issuers.
+    pub(super) configured: Vec<Certificate>,
 }
 
 impl Certified {
@@ -201,8 +205,13 @@ impl AlipayConfig {
         &self.product_code
     }
 
-    /// The certificates that are in use, the application's first; none in public-key mode.
+    /// The certificates that are configured, the application's first; none in public-key mode.
     pub fn certificates(&self) -> Vec<CertificateInUse> {
+        self.certificates_with(&self.alipay_keys)
+    }
+
+    /// The application's certificate and those of `keys`.
+    pub(super) fn certificates_with(&self, keys: &AlipayKeys) -> Vec<CertificateInUse> {
         let in_use = |member, serial: &str, validity: Validity| CertificateInUse {
             member,
             serial: serial.to_owned(),
@@ -210,7 +219,7 @@ impl AlipayConfig {
             valid_until: validity.until,
         };
         let own = self.certified.iter().map(|certified| in_use(APP_CERTIFICATE, certified.app_serial(), certified.application.validity));
-        own.chain(self.alipay_keys.certificates().map(|(serial, validity)| in_use(ALIPAY_CERTIFICATES, serial, validity))).collect()
+        own.chain(keys.certificates().map(|(serial, validity)| in_use(ALIPAY_CERTIFICATES, serial, validity))).collect()
     }
 
     /// Whether calls can be made and answers be believed at `now`, as far as certificates go. Errors: the application's
@@ -270,7 +279,8 @@ fn certificate_mode(texts: &AlipayCertificates, application: &ApplicationKey) ->
     let certificates = texts.alipay_certificates.iter().map(String::as_str);
     let keys =
         AlipayKeys::certified(certificates, &roots, application).map_err(|(place, source)| error(ALIPAY_CERTIFICATES, place, source))?;
-    Ok((keys, Certified { application: own, roots: root_serial(&roots) }))
+    let configured = texts.alipay_certificates.iter().flat_map(|text| Certificate::read_all(text).unwrap_or_default()).collect();
+    Ok((keys, Certified { application: own, roots: root_serial(&roots), root_certificates: roots, configured }))
 }
 
 fn seller_id(value: &str) -> Result<String, AlipayConfigError> {

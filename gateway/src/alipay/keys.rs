@@ -58,15 +58,23 @@ impl ApplicationKey {
     }
 }
 
+/// The most keys that are kept of certificates that were fetched.
+const FETCHED_LIMIT: usize = 8;
+
 /// Alipay's public keys that are accepted now; several while one follows another.
+#[derive(Clone)]
 pub(super) struct AlipayKeys(Vec<AlipayKey>);
 
-struct AlipayKey {
+/// One of them.
+#[derive(Clone)]
+pub(super) struct AlipayKey {
     key: ParsedPublicKey,
     certified: Option<Certified>,
+    is_fetched: bool,
 }
 
 /// What a key's certificate says of it.
+#[derive(Clone)]
 struct Certified {
     serial: String,
     validity: Validity,
@@ -93,11 +101,16 @@ impl AlipayKeys {
     /// Reads each key. Errors: why, and the place of the first bad one (0 where there is none at all).
     pub(super) fn read<'a>(texts: impl IntoIterator<Item = &'a str>, application: &ApplicationKey) -> Result<Self, (usize, KeyError)> {
         let read = |(place, text)| match der(text).and_then(|der| public_key(&der, &application.0)) {
-            Ok(key) => Ok(AlipayKey { key, certified: None }),
+            Ok(key) => Ok(AlipayKey { key, certified: None, is_fetched: false }),
             Err(bad) => Err((place, bad.into())),
         };
         let keys = texts.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err((0, KeyError::Missing)) } else { Ok(Self(keys)) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn first(&self) -> &AlipayKey {
+        &self.0[0]
     }
 
     /// How many keys there are.
@@ -115,6 +128,28 @@ impl AlipayKeys {
         let read = |(place, text)| certified_key(text, roots, application).map_err(|error| (place, error));
         let keys = texts.into_iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() { Err((0, CertificateError::Missing)) } else { Ok(Self(keys)) }
+    }
+
+    /// Whether a certificate of that serial is among them.
+    pub(super) fn knows(&self, serial: &str) -> bool {
+        self.certificates().any(|(known, _)| known == serial)
+    }
+
+    /// Whether a certificate is made out to the holder of one of these keys, whose certificates are among `configured`.
+    pub(super) fn is_held_like(&self, certificate: &Certificate, configured: &[Certificate]) -> bool {
+        configured.iter().filter(|known| self.knows(&known.serial)).any(|known| certificate.has_holder_of(known))
+    }
+
+    /// The same keys and one that was fetched. Of those there are only so many: the oldest goes.
+    pub(super) fn with_fetched(&self, key: AlipayKey) -> Self {
+        let mut keys = self.0.clone();
+        if keys.iter().filter(|key| key.is_fetched).count() >= FETCHED_LIMIT
+            && let Some(oldest) = keys.iter().position(|key| key.is_fetched)
+        {
+            keys.remove(oldest);
+        }
+        keys.push(AlipayKey { is_fetched: true, ..key });
+        Self(keys)
     }
 
     /// The serials of the certificates with the times in which they count; none in public-key mode.
@@ -145,6 +180,11 @@ impl AlipayKeys {
 }
 
 impl AlipayKey {
+    /// Whether its certificate counts at `now`. Errors: too early or too late.
+    pub(super) fn check_time(&self, now: DateTime<Utc>) -> Result<(), CertificateError> {
+        self.certified.as_ref().map_or(Ok(()), |certified| certified.validity.check(now))
+    }
+
     fn judge(&self, now: DateTime<Utc>) -> Result<(), Untrusted> {
         let Some(certified) = &self.certified else { return Ok(()) };
         certified.validity.check(now).map_err(|error| match error {
@@ -157,6 +197,16 @@ impl AlipayKey {
 fn certified_key(text: &str, roots: &[Certificate], application: &ApplicationKey) -> Result<AlipayKey, CertificateError> {
     let certificates = Certificate::read_all(text)?;
     let (own, between) = certificates.split_first().ok_or(CertificateError::Missing)?;
+    key_of(own, between, roots, application)
+}
+
+/// The key of a certificate of Alipay's that `between` lead to one of `roots`. When it counts is not looked at.
+pub(super) fn key_of(
+    own: &Certificate,
+    between: &[Certificate],
+    roots: &[Certificate],
+    application: &ApplicationKey,
+) -> Result<AlipayKey, CertificateError> {
     if own.is_for(application) {
         return Err(CertificateError::ApplicationCertificate);
     }
@@ -166,7 +216,7 @@ fn certified_key(text: &str, roots: &[Certificate], application: &ApplicationKey
         return Err(CertificateError::NotRsa);
     }
     let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &own.public_key).map_err(|_| CertificateError::NotRsa)?;
-    Ok(AlipayKey { key, certified: Some(Certified { serial: own.serial.clone(), validity }) })
+    Ok(AlipayKey { key, certified: Some(Certified { serial: own.serial.clone(), validity }), is_fetched: false })
 }
 
 impl Certificate {

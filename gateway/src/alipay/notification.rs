@@ -58,9 +58,20 @@ pub(super) fn verified<'a>(body: &'a [u8], keys: &AlipayKeys, now: DateTime<Utc>
     verified.map(|()| form).map_err(NotificationRefusal::from)
 }
 
+/// The certificate that a notification names, whoever wrote it.
+pub(super) fn named_certificate(body: &[u8]) -> Option<String> {
+    let form = Form::read(Some(body).filter(|body| body.len() <= NOTIFICATION_LIMIT)?).ok()?;
+    str::from_utf8(form.get("alipay_cert_sn")?).ok().map(str::to_owned)
+}
+
 /// Reads a notification. Errors: the first check that fails, in the order of the refusals' list.
-pub(super) fn read(body: &[u8], config: &AlipayConfig, received_at: DateTime<Utc>) -> Result<Notification, NotificationRefusal> {
-    let form = verified(body, &config.alipay_keys, received_at)?;
+pub(super) fn read(
+    body: &[u8],
+    config: &AlipayConfig,
+    keys: &AlipayKeys,
+    received_at: DateTime<Utc>,
+) -> Result<Notification, NotificationRefusal> {
+    let form = verified(body, keys, received_at)?;
     if form.get("notify_type").is_none_or(<[u8]>::is_empty) {
         return Err(NotificationRefusal::NotANotification);
     }

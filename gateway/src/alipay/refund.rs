@@ -5,7 +5,7 @@
 use super::answer::Answer;
 use super::outcome::Outcome;
 use super::{AlipayGateway, CallError, accepted, content, is_about, lacks, refused, unknown};
-use crate::{GatewayError, Operation, RefundRequest, RefundState, beijing};
+use crate::{GatewayError, Operation, RefundFound, RefundRequest, RefundState, beijing};
 
 impl AlipayGateway {
     pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
@@ -23,6 +23,23 @@ impl AlipayGateway {
     }
 
     pub(super) async fn ask_about_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        let told = self.refund_told(out_trade_no, refund_no).await?;
+        told.map_or(Ok(RefundState::NotFound), |answer| refund_state(&answer))
+    }
+
+    pub(super) async fn refund_found(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        let Some(answer) = self.refund_told(out_trade_no, refund_no).await? else { return Ok(None) };
+        let state = match refund_state(&answer)? {
+            RefundState::NotFound => return Ok(None),
+            state => state,
+        };
+        let amount = answer.amount("refund_amount").filter(|amount| !amount.is_zero());
+        let amount = amount.ok_or_else(|| lacks(Operation::QueryRefund, "refund_amount"))?;
+        Ok(Some(RefundFound { amount, state }))
+    }
+
+    /// The answer to a question about a refund; `None` where there is none of this number.
+    async fn refund_told(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<Answer>, GatewayError> {
         let operation = Operation::QueryRefund;
         let content = content::refund_query(out_trade_no, refund_no).map_err(|broken| refused(operation, broken.code()))?;
         let called = self.call(operation, None, content).await;
@@ -30,10 +47,10 @@ impl AlipayGateway {
             Ok((Outcome::Absent | Outcome::Accepted, answer)) if !is_about_refund(&answer, out_trade_no, refund_no) => {
                 Err(unknown(operation, CallError::OtherPayment))
             }
-            Ok((Outcome::Absent, _)) => Ok(RefundState::NotFound),
+            Ok((Outcome::Absent, _)) => Ok(None),
             // Not received, or failed, or another number was asked for: Alipay's advice is to ask for the refund again.
-            Ok((Outcome::Accepted, answer)) if answer.text("refund_status").is_none() => Ok(RefundState::NotFound),
-            called => refund_state(&accepted(operation, called, out_trade_no)?),
+            Ok((Outcome::Accepted, answer)) if answer.text("refund_status").is_none() => Ok(None),
+            called => accepted(operation, called, out_trade_no).map(Some),
         }
     }
 }

@@ -49,6 +49,11 @@ pub(super) struct Canned {
 }
 
 impl Canned {
+    /// Lays an answer ready.
+    pub(super) fn lay_answer(&self, answer: Result<HttpAnswer, TransportError>) {
+        self.answers.lock().unwrap().push_back(answer);
+    }
+
     /// Lays a file ready.
     pub(super) fn lay(&self, file: Result<HttpAnswer, TransportError>) {
         self.files.lock().unwrap().push_back(file);

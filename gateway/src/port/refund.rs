@@ -18,6 +18,15 @@ pub struct RefundRequest {
     pub notify_url: Option<String>,
 }
 
+/// A refund as the channel has it, whoever asked for it, by the channel's verified answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundFound {
+    /// What it gives back.
+    pub amount: Money,
+    /// How it stands. Never `NotFound`.
+    pub state: RefundState,
+}
+
 /// What became of a refund, by the channel's verified answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefundState {

@@ -12,6 +12,7 @@ mod native;
 mod notification;
 mod order;
 mod outcome;
+mod probe;
 mod product;
 mod refund;
 mod refund_notification;
@@ -33,6 +34,7 @@ use domain::Channel;
 
 pub use certificate::CertificateError;
 pub use config::{CALL_TIME_LIMIT, LONGEST_CALL_TIME_LIMIT, WechatPayV2Config, WechatPayV2ConfigError, WechatPayV2Settings};
+pub use probe::ProbeError;
 pub use sign::Digest;
 pub use xml::MESSAGE_LIMIT;
 
@@ -47,7 +49,8 @@ use crate::http::TransportError;
 use crate::rules::Unsendable;
 use crate::{
     ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal, NotificationReply,
-    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, Statement, TradeState,
+    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundFound, RefundRequest, RefundState, Statement,
+    TradeState,
 };
 
 /// How long what was prepared can be used, but for a link; `time_expire` may end it sooner.
@@ -124,6 +127,11 @@ impl WechatPayV2 {
     /// When the merchant's certificate, if there is one, is no longer taken.
     pub fn certificate_expires_at(&self) -> Option<DateTime<Utc>> {
         self.config.certificate_expires_at()
+    }
+
+    /// The serial number of the merchant's certificate, if there is one, in upper-case hexadecimal.
+    pub fn certificate_serial(&self) -> Option<&str> {
+        self.config.certificate_serial()
     }
 
     /// The application in whose name a product is asked for.
@@ -244,6 +252,10 @@ impl Gateway for WechatPayV2Gateway {
 
     async fn query_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
         self.ask_about_refund(out_trade_no, refund_no).await
+    }
+
+    async fn find_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        self.refund_found(out_trade_no, refund_no).await
     }
 
     fn form(&self, _request: &FormRequest) -> Result<PaymentForm, GatewayError> {

@@ -12,6 +12,7 @@ mod keys;
 mod notification;
 mod outcome;
 mod parameters;
+mod probe;
 mod refund;
 mod resource;
 mod signing;
@@ -31,6 +32,7 @@ pub use config::{
 };
 pub use keys::{KeyError, KeyExpiry};
 pub use notification::NOTIFICATION_LIMIT;
+pub use probe::{ProbeError, Probed};
 pub use statement::FundAccount;
 
 /// How long a code that was asked for can be scanned, and how long a prepay id can be used; `time_expire` may end it sooner.

@@ -12,7 +12,7 @@ use chassis::extract::Path;
 use chassis::problem::Chain;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rsa::pkcs1v15::Signature;
-use rsa::signature::{SignatureEncoding, Signer, Verifier};
+use rsa::signature::{SignatureEncoding, Signer};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{self, Refusal, Unsuccessful};
@@ -62,7 +62,7 @@ pub(super) async fn query(sandbox: &Sandbox, content: Content) -> Result<String,
         return Err(Refusal::new("NO_BILL_DATA", "无账单数据").into());
     }
     let expires = (now + ADDRESS_LIFE).timestamp();
-    let (account, text) = (sandbox.alipay().clone(), signed_text(date, expires));
+    let (account, text) = (sandbox.alipay(), signed_text(date, expires));
     let signing = tokio::task::spawn_blocking(move || account.platform_key.try_sign(text.as_bytes()));
     let sign = signing.await.map_err(SandboxError::from)?.map_err(SandboxError::from)?;
     let sign = URL_SAFE_NO_PAD.encode(sign.to_bytes());
@@ -81,7 +81,8 @@ fn signed_text(date: NaiveDate, expires: i64) -> String {
 
 /// `GET /sandbox/alipay/bills/{date}`: the archive, for whoever has an address that is still good.
 pub(super) async fn download(State(sandbox): State<Arc<Sandbox>>, Path(date): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let granted = date.parse().ok().filter(|date| is_granted(sandbox.alipay(), *date, query.as_deref().unwrap_or_default(), sandbox.now()));
+    let granted =
+        date.parse().ok().filter(|date| is_granted(&sandbox.alipay(), *date, query.as_deref().unwrap_or_default(), sandbox.now()));
     let Some(date) = granted else { return (StatusCode::FORBIDDEN, "the address is not good any more").into_response() };
     match bill(&sandbox, date).await {
         Ok(archive) => {
@@ -100,7 +101,7 @@ fn is_granted(account: &Account, date: NaiveDate, query: &str, now: DateTime<Utc
     let Some(expires) = value("expires").and_then(|expires| expires.parse::<i64>().ok()) else { return false };
     let sign = value("sign").and_then(|sign| URL_SAFE_NO_PAD.decode(sign).ok());
     let sign = sign.and_then(|sign| Signature::try_from(sign.as_slice()).ok());
-    let is_signed = sign.is_some_and(|sign| account.platform_public_key.verify(signed_text(date, expires).as_bytes(), &sign).is_ok());
+    let is_signed = sign.is_some_and(|sign| account.has_signed(signed_text(date, expires).as_bytes(), &sign));
     is_signed && now.timestamp() <= expires
 }
 

@@ -4,14 +4,15 @@ use md5::{Digest, Md5};
 use rsa::RsaPrivateKey;
 use serde::{Deserialize, Serialize};
 
+use super::account::KeyText;
 use crate::certificate::{ALWAYS, CertificateError, Certified};
 
 const ROOT: &str = "CN=Sandbox RSA Root R1,OU=Sandbox Authority,O=Paystream sandbox,C=CN";
 
-/// The numbers that the authority gives: its own, Alipay's and the application's.
-const ROOT_NUMBER: u64 = 0x1001;
-const ALIPAY_NUMBER: u64 = 0x2088_0000_0000_2001;
-const APPLICATION_NUMBER: u64 = 0x2021_0000_0000_3001;
+/// The numbers that the authority gives: its own, and the first of Alipay's and of the application's.
+pub(super) const ROOT_NUMBER: u64 = 0x1001;
+pub(super) const ALIPAY_NUMBER: u64 = 0x2088_0000_0000_2001;
+pub(super) const APPLICATION_NUMBER: u64 = 0x2021_0000_0000_3001;
 
 /// The files of certificate mode that a merchant of this sandbox holds, in PEM, and their serials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,31 +31,52 @@ pub struct AlipayCertificateFiles {
     pub alipay_root_cert_sn: String,
 }
 
-/// Certifies the two keys. The authority's own key is Alipay's: both are thrown away together.
-pub(super) fn issue(
-    app_id: &str,
-    seller_id: &str,
-    app: &RsaPrivateKey,
-    platform: &RsaPrivateKey,
-) -> Result<AlipayCertificateFiles, CertificateError> {
-    let certified = |subject: &str, key, number: u64, is_authority| {
+/// Who certifies the keys.
+pub(super) struct Authority(RsaPrivateKey);
+
+impl Authority {
+    pub(super) fn new(key: RsaPrivateKey) -> Self {
+        Self(key)
+    }
+
+    /// The authority's own certificate, in PEM.
+    pub(super) fn certificate(&self) -> Result<String, CertificateError> {
+        self.certify(ROOT, &self.0, ROOT_NUMBER, ALWAYS, true)
+    }
+
+    /// The certificate of a key that Alipay signs with, in PEM.
+    pub(super) fn certify_alipay(&self, seller_id: &str, key: &RsaPrivateKey, text: &KeyText) -> Result<String, CertificateError> {
+        let subject = format!("CN={seller_id}-alipay,OU=Alipay,O=Paystream sandbox,C=CN");
+        self.certify(&subject, key, text.number, text.valid, false)
+    }
+
+    /// The certificate of a key that the application signs with, in PEM.
+    pub(super) fn certify_application(
+        &self,
+        app_id: &str,
+        seller_id: &str,
+        key: &RsaPrivateKey,
+        text: &KeyText,
+    ) -> Result<String, CertificateError> {
+        let subject = format!("CN={seller_id}-{app_id},OU=Alipay,O=Sandbox merchant,C=CN");
+        self.certify(&subject, key, text.number, text.valid, false)
+    }
+
+    fn certify(
+        &self,
+        subject: &str,
+        key: &RsaPrivateKey,
+        number: u64,
+        valid: (u64, u64),
+        is_authority: bool,
+    ) -> Result<String, CertificateError> {
         let number = number.to_be_bytes();
         let number = number.get(number.iter().take_while(|byte| **byte == 0).count()..).unwrap_or_default();
-        Certified { subject, key, number, issuer: ROOT, issuer_key: platform, valid: ALWAYS, is_authority }.pem()
-    };
-    let alipay = format!("CN={seller_id}-alipay,OU=Alipay,O=Paystream sandbox,C=CN");
-    let application = format!("CN={seller_id}-{app_id},OU=Alipay,O=Paystream sandbox,C=CN");
-    Ok(AlipayCertificateFiles {
-        app_certificate: certified(&application, app, APPLICATION_NUMBER, false)?,
-        alipay_certificate: certified(&alipay, platform, ALIPAY_NUMBER, false)?,
-        root_certificate: certified(ROOT, platform, ROOT_NUMBER, true)?,
-        app_cert_sn: serial(APPLICATION_NUMBER),
-        alipay_cert_sn: serial(ALIPAY_NUMBER),
-        alipay_root_cert_sn: serial(ROOT_NUMBER),
-    })
+        Certified { subject, key, number, issuer: ROOT, issuer_key: &self.0, valid, is_authority }.pem()
+    }
 }
 
 /// Alipay's serial of what the authority issued: MD5 of the issuer's name and the number in decimal.
-fn serial(number: u64) -> String {
+pub(super) fn serial(number: u64) -> String {
     Md5::digest(format!("{ROOT}{number}")).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

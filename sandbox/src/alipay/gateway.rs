@@ -14,7 +14,7 @@ use futures_util::stream;
 use super::answer::{self, Refusal, Unsuccessful};
 use super::charset::Charset;
 use super::request::{self, Call, Method, Turned};
-use super::{REQUEST_LIMIT, bill, close, page, precreate, query, refund, signature};
+use super::{REQUEST_LIMIT, bill, close, download, page, precreate, query, refund, signature};
 use crate::fault::Fault;
 use crate::trade::Wallet;
 use crate::{Sandbox, SandboxError};
@@ -25,7 +25,7 @@ pub(super) async fn gateway(
     RawQuery(query): RawQuery,
     RawBody(body): RawBody<REQUEST_LIMIT>,
 ) -> Response {
-    match request::read(sandbox.alipay(), query.unwrap_or_default().as_bytes(), &body) {
+    match request::read(&sandbox.alipay(), query.unwrap_or_default().as_bytes(), &body) {
         Ok(call) if call.method.is_browsers() => page::open(&sandbox, &call).await,
         Ok(call) => answer_call(&sandbox, call).await,
         Err((method, turned)) => {
@@ -83,6 +83,7 @@ async fn done(sandbox: &Sandbox, call: Call) -> Result<String, Turned> {
         Method::Refund => refund::refund(sandbox, super::content::read(&call.biz_content)?).await,
         Method::QueryRefund => refund::query(sandbox, super::content::read(&call.biz_content)?).await,
         Method::DownloadBill => bill::query(sandbox, super::content::read(&call.biz_content)?).await,
+        Method::DownloadCertificate => download::certificate(&sandbox.alipay(), super::content::read(&call.biz_content)?),
         // A browser's call has a page for an answer and does not come here.
         Method::PagePay | Method::WapPay => return Err(Turned::invalid("isv.invalid-method", "不存在的方法名")),
     };
@@ -110,7 +111,7 @@ struct Frame {
 
 async fn signed(sandbox: &Sandbox, frame: Frame, node: String) -> Response {
     let Frame { method, charset, is_certified } = frame;
-    let account = sandbox.alipay().clone();
+    let account = sandbox.alipay();
     let signing = tokio::task::spawn_blocking(move || {
         let sign = signature::sign(&account.platform_key, &charset.encode(&node))?;
         let serial = is_certified.then_some(account.credentials().certificates.alipay_cert_sn.as_str());

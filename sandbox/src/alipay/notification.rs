@@ -51,6 +51,9 @@ pub(crate) fn compose(
         members.insert(name.to_owned(), charset.encode(&text));
     }
     members.insert("charset".to_owned(), charset.as_str().as_bytes().to_vec());
+    if let Some(serial) = account.named_certificate() {
+        members.insert("alipay_cert_sn".to_owned(), serial.as_bytes().to_vec());
+    }
     let key = match signer {
         Signer::Alipay => &account.platform_key,
         Signer::Forger => &account.app_key,

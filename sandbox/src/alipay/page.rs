@@ -93,6 +93,9 @@ pub(crate) fn return_address(account: &Account, trade: &Trade, now: DateTime<Utc
     ] {
         members.insert(name.to_owned(), text.as_bytes().to_vec());
     }
+    if let Some(serial) = account.named_certificate() {
+        members.insert("alipay_cert_sn".to_owned(), serial.as_bytes().to_vec());
+    }
     // Signed as notifications are: without the type of the signature.
     let sign = signature::sign(&account.platform_key, &signature::canonical_notification(&members))?;
     members.insert("sign".to_owned(), sign.into_bytes());

@@ -15,6 +15,7 @@ pub(super) enum Method {
     Refund,
     QueryRefund,
     DownloadBill,
+    DownloadCertificate,
     /// Brought by a buyer's browser, not by the merchant's server.
     PagePay,
     /// The same, of a phone.
@@ -22,8 +23,17 @@ pub(super) enum Method {
 }
 
 impl Method {
-    const ALL: [Self; 8] =
-        [Self::Precreate, Self::Query, Self::Close, Self::Refund, Self::QueryRefund, Self::DownloadBill, Self::PagePay, Self::WapPay];
+    const ALL: [Self; 9] = [
+        Self::Precreate,
+        Self::Query,
+        Self::Close,
+        Self::Refund,
+        Self::QueryRefund,
+        Self::DownloadBill,
+        Self::DownloadCertificate,
+        Self::PagePay,
+        Self::WapPay,
+    ];
 
     /// The value of the member `method`.
     pub(super) fn as_str(self) -> &'static str {
@@ -34,6 +44,7 @@ impl Method {
             Self::Refund => "alipay.trade.refund",
             Self::QueryRefund => "alipay.trade.fastpay.refund.query",
             Self::DownloadBill => "alipay.data.dataservice.bill.downloadurl.query",
+            Self::DownloadCertificate => "alipay.open.app.alipaycert.download",
             Self::PagePay => "alipay.trade.page.pay",
             Self::WapPay => "alipay.trade.wap.pay",
         }
@@ -52,7 +63,7 @@ impl Method {
             Self::Refund => Some(Operation::Refund),
             Self::QueryRefund => Some(Operation::QueryRefund),
             Self::DownloadBill => Some(Operation::DownloadStatement),
-            Self::PagePay | Self::WapPay => None,
+            Self::DownloadCertificate | Self::PagePay | Self::WapPay => None,
         }
     }
 
@@ -134,7 +145,9 @@ fn certified(account: &Account, members: &Members) -> Result<bool, Turned> {
         (None, None) => Ok(false),
         (None, _) => Err(Turned::missing("isv.missing-app-cert-sn", "缺少应用公钥证书序列号")),
         (_, None) => Err(Turned::missing("isv.missing-root-cert-sn", "缺少支付宝根证书序列号")),
-        (Some(own), _) if own != files.app_cert_sn => Err(Turned::invalid("isv.invalid-app-cert-sn", "应用公钥证书序列号不匹配")),
+        (Some(own), _) if account.application_keys(Some(own)).next().is_none() => {
+            Err(Turned::invalid("isv.invalid-app-cert-sn", "应用公钥证书序列号不匹配"))
+        }
         (_, Some(root)) if root != files.alipay_root_cert_sn => {
             Err(Turned::invalid("isv.invalid-root-cert-sn", "支付宝根证书序列号不匹配"))
         }
@@ -152,7 +165,8 @@ fn authentic(account: &Account, members: &Members) -> Result<Charset, Turned> {
     let charset = ascii(members, "charset").ok_or(Turned::missing("isv.missing-charset", "缺少字符集参数"))?;
     let charset = Charset::parse(charset).ok_or(Turned::invalid("isv.invalid-charset", "字符集错误"))?;
     let signed = signature::canonical_request(members);
-    if !signature::verify(&account.app_public_key, &signed, sign.as_bytes()) {
+    let mut keys = account.application_keys(ascii(members, "app_cert_sn"));
+    if !keys.any(|key| signature::verify(key, &signed, sign.as_bytes())) {
         return Err(Turned::invalid("isv.invalid-signature", "验签出错，请检查签名字符串、私钥与字符集"));
     }
     Ok(charset)

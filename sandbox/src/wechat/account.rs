@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1v15::{SigningKey, VerifyingKey};
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
@@ -10,7 +10,7 @@ use rsa::rand_core::OsRng;
 use rsa::sha2::Sha256;
 use serde::{Deserialize, Serialize};
 
-use super::certificate;
+use super::certificate::{self, LIFE};
 use super::credentials::{PlatformCertificate, WechatCredentials};
 use super::{BASE, numbers};
 use crate::certificate::CertificateError;
@@ -94,8 +94,8 @@ impl AccountTexts {
         let [merchant, public_key] = [merchant, public_key].map(|key| key.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         let platform = platform?;
         Ok(Self {
-            merchant: vec![certified(&mchid, &merchant?, &platform, now)?],
-            platform: vec![certified(PLATFORM_HOLDER, &platform, &platform, now)?],
+            merchant: vec![certified(&mchid, &merchant?, &platform, now, LIFE)?],
+            platform: vec![certified(PLATFORM_HOLDER, &platform, &platform, now, LIFE)?],
             public_keys: vec![public(&public_key?)?],
             appid,
             app_secret: numbers::lower_hex(32),
@@ -108,22 +108,34 @@ impl AccountTexts {
         })
     }
 
-    /// Adds a platform certificate, which is used from now on; older ones stay good.
-    pub(super) fn add_platform_certificate(&mut self, now: DateTime<Utc>) -> Result<String, AccountError> {
+    /// Adds a platform certificate, which is used from now on or only listed; older ones stay good.
+    pub(super) fn add_platform_certificate(&mut self, now: DateTime<Utc>, life: TimeDelta, is_used: bool) -> Result<String, AccountError> {
         let key = make_key()?;
-        Ok(pushed(&mut self.platform, certified(PLATFORM_HOLDER, &key, &key, now)?))
+        Ok(added(&mut self.platform, certified(PLATFORM_HOLDER, &key, &key, now, life)?, is_used))
     }
 
-    /// Adds a public key, which is used from now on; older ones answer to requests that name them.
-    pub(super) fn add_public_key(&mut self) -> Result<String, AccountError> {
-        Ok(pushed(&mut self.public_keys, public(&make_key()?)?))
+    /// Adds a public key, which is used from now on or only published; older ones answer to requests that name them.
+    pub(super) fn add_public_key(&mut self, is_used: bool) -> Result<String, AccountError> {
+        Ok(added(&mut self.public_keys, public(&make_key()?)?, is_used))
+    }
+
+    /// Signs with a known key from now on; false if there is none with that serial.
+    pub(super) fn use_key(&mut self, serial: &str) -> bool {
+        for keys in [&mut self.platform, &mut self.public_keys] {
+            if let Some(place) = keys.iter().position(|key| key.serial == serial) {
+                let key = keys.remove(place);
+                keys.push(key);
+                return true;
+            }
+        }
+        false
     }
 
     /// Adds a merchant certificate; older ones stay good.
-    pub(super) fn add_merchant_certificate(&mut self, now: DateTime<Utc>) -> Result<String, AccountError> {
+    pub(super) fn add_merchant_certificate(&mut self, now: DateTime<Utc>, life: TimeDelta) -> Result<String, AccountError> {
         let issuer = self.platform.last().or(self.merchant.last()).ok_or(AccountError::Missing("platform certificate"))?;
         let issuer = read(&issuer.private_key)?;
-        Ok(pushed(&mut self.merchant, certified(&self.mchid, &make_key()?, &issuer, now)?))
+        Ok(added(&mut self.merchant, certified(&self.mchid, &make_key()?, &issuer, now, life)?, true))
     }
 
     /// Takes a key out of use; false if there is none with that serial, or if it is the merchant's only one.
@@ -143,9 +155,9 @@ impl AccountTexts {
 
 const PLATFORM_HOLDER: &str = "Sandbox Tenpay.com sign";
 
-fn pushed(keys: &mut Vec<KeyText>, key: KeyText) -> String {
-    let serial = key.serial.clone();
-    keys.push(key);
+fn added(keys: &mut Vec<KeyText>, key: KeyText, is_used: bool) -> String {
+    let (serial, place) = (key.serial.clone(), keys.len());
+    keys.insert(if is_used { place } else { place.saturating_sub(1) }, key);
     serial
 }
 
@@ -161,8 +173,14 @@ fn written(key: &RsaPrivateKey) -> Result<String, AccountError> {
     key.to_pkcs8_pem(LineEnding::LF).map(|pem| pem.to_string()).map_err(AccountError::KeyText)
 }
 
-fn certified(holder: &str, key: &RsaPrivateKey, issuer: &RsaPrivateKey, now: DateTime<Utc>) -> Result<KeyText, AccountError> {
-    let made = certificate::make(holder, key, issuer, now)?;
+fn certified(
+    holder: &str,
+    key: &RsaPrivateKey,
+    issuer: &RsaPrivateKey,
+    now: DateTime<Utc>,
+    life: TimeDelta,
+) -> Result<KeyText, AccountError> {
+    let made = certificate::make(holder, key, issuer, now, life)?;
     let certificate = CertificateText { pem: made.pem, not_before: made.not_before, not_after: made.not_after };
     Ok(KeyText { serial: made.serial, private_key: written(key)?, certificate: Some(certificate) })
 }
@@ -251,6 +269,16 @@ impl Account {
         self.texts.refund_notify_url.as_deref()
     }
 
+    /// What is published of the key with a serial: a public key, or a certificate, in PEM.
+    pub(super) fn published(&self, serial: &str) -> Option<String> {
+        let keys = self.texts.platform.iter().chain(&self.texts.public_keys).chain(&self.texts.merchant);
+        let key = keys.into_iter().find(|key| key.serial == serial)?;
+        match &key.certificate {
+            Some(certificate) => Some(certificate.pem.clone()),
+            None => read(&key.private_key).ok()?.to_public_key().to_public_key_pem(LineEnding::LF).ok(),
+        }
+    }
+
     pub(super) fn forger(&self) -> &SigningKey<Sha256> {
         &self.forger
     }
@@ -326,8 +354,10 @@ pub(super) mod tests {
         let now = "2026-03-05T06:08:09Z".parse().unwrap();
         let mut texts = texts();
         let old = account();
-        let (merchant, platform) = (texts.add_merchant_certificate(now).unwrap(), texts.add_platform_certificate(now).unwrap());
-        let public_key = texts.add_public_key().unwrap();
+        let (merchant, platform) =
+            (texts.add_merchant_certificate(now, LIFE).unwrap(), texts.add_platform_certificate(now, LIFE, true).unwrap());
+        let later = texts.add_public_key(false).unwrap();
+        let public_key = texts.add_public_key(true).unwrap();
         let new = Account::open(texts.clone(), "http://x").unwrap();
         assert!(new.merchant_key(&merchant).is_some() && new.merchant_key(&old.credentials().merchant_serial).is_some());
         assert_eq!(new.answering_key(None).unwrap().serial, platform);
@@ -336,6 +366,8 @@ pub(super) mod tests {
         assert!(new.answering_key(Some("PUB_KEY_ID_0")).is_none());
         assert_eq!(new.credentials().platform_certificates.len(), 2);
         assert!(texts.retire(&old.credentials().merchant_serial) && !texts.retire(&merchant) && !texts.retire("none"));
+        assert!(texts.use_key(&later) && !texts.use_key(&merchant));
+        assert_eq!(Account::open(texts.clone(), "http://x").unwrap().notifying_key().unwrap().serial, later);
         assert!(texts.retire(&platform) && texts.retire(&public_key));
     }
 

@@ -20,14 +20,20 @@ pub(super) struct Made {
     pub(super) not_after: DateTime<Utc>,
 }
 
-/// Makes a certificate of `key` for `holder`, good from `now` on and signed with `issuer`'s key.
-pub(super) fn make(holder: &str, key: &RsaPrivateKey, issuer: &RsaPrivateKey, now: DateTime<Utc>) -> Result<Made, CertificateError> {
+/// Makes a certificate of `key` for `holder`, good from `now` on for `life` and signed with `issuer`'s key.
+pub(super) fn make(
+    holder: &str,
+    key: &RsaPrivateKey,
+    issuer: &RsaPrivateKey,
+    now: DateTime<Utc>,
+    life: TimeDelta,
+) -> Result<Made, CertificateError> {
     let mut number: [u8; 20] = rand::rng().random();
     // A serial number is positive, and all of its twenty bytes are written.
     number[0] = number[0] & 0x3f | 0x40;
     // Whole seconds, a minute back, so that a merchant whose clock is a little slow takes it at once.
     let not_before = DateTime::from_timestamp(now.timestamp() - 60, 0).unwrap_or(now);
-    let not_after = not_before + LIFE;
+    let not_after = not_before + life;
     let seconds = |at: DateTime<Utc>| u64::try_from(at.timestamp()).unwrap_or_default();
     let subject = format!("CN={holder},OU=Sandbox Merchants,O=Paystream sandbox,C=CN");
     let valid = (seconds(not_before), seconds(not_after));
@@ -50,7 +56,7 @@ mod tests {
         let key = RsaPrivateKey::from_pkcs8_pem(&texts().merchant[0].private_key).unwrap();
         for now in ["2026-03-05T18:08:09.5Z", "2076-03-05T18:08:09Z"] {
             let now: DateTime<Utc> = now.parse().unwrap();
-            let made = make("1900000001", &key, &key, now).unwrap();
+            let made = make("1900000001", &key, &key, now, LIFE).unwrap();
             let read = Certificate::from_pem(&made.pem).unwrap().tbs_certificate;
             assert_eq!((made.serial.len(), read.serial_number.as_bytes().len()), (40, 20));
             assert_eq!(numbers::hex(read.serial_number.as_bytes()).to_uppercase(), made.serial);

@@ -80,6 +80,23 @@ async fn notices_are_signed_with_the_kind_of_key_that_is_set_and_with_the_newest
 }
 
 #[tokio::test]
+async fn a_key_that_is_announced_signs_only_when_it_is_used() {
+    let (merchant, mut receiver) = (Merchant::start().await, Receiver::start(Reply::Success).await);
+    let before = merchant.credentials.public_key_id.clone();
+    let wish = json!({"key": "public_key", "use": "later"});
+    let announced = json_of(merchant.world.post("/sandbox/wechat/keys/rotate", wish).await, 200).await;
+    assert!(announced["published"].as_str().unwrap().contains("PUBLIC KEY"));
+    assert_eq!(announced["wechat"]["public_key_id"], before);
+    assert_eq!(notice(&merchant, &mut receiver, "100001").await.0["wechatpay-serial"], before.as_str());
+    json_of(merchant.world.post("/sandbox/wechat/keys/use", json!({"serial": announced["serial"]})).await, 200).await;
+    let (headers, _) = notice(&merchant, &mut receiver, "100002").await;
+    assert_eq!(headers["wechatpay-serial"], announced["serial"].as_str().unwrap());
+    for (place, body) in [("use", json!({"serial": "none"})), ("rotate", json!({"key": "api_v3_key", "use": "later"}))] {
+        problem_of(merchant.world.post(&format!("/sandbox/wechat/keys/{place}"), body).await, 422, "invalid").await;
+    }
+}
+
+#[tokio::test]
 async fn the_merchants_own_keys_change_too() {
     let (mut merchant, mut receiver) = (Merchant::start().await, Receiver::start(Reply::Success).await);
     let old = merchant.credentials.clone();

@@ -19,6 +19,11 @@ fn at(text: &str) -> DateTime<Utc> {
 
 /// A throwaway certificate that lies beside this file.
 fn text(file: &str) -> String {
+    file_text(file)
+}
+
+/// The same for other tests.
+pub(in crate::alipay) fn file_text(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/alipay/certificate/tests").join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -32,7 +37,7 @@ fn judge(file: &str, roots: &str) -> Result<Validity, CertificateError> {
     judged(&certificates[0], &certificates[1..], &read(roots))
 }
 
-fn certified(alipay: &[&str]) -> AlipaySettings {
+pub(in crate::alipay) fn certified(alipay: &[&str]) -> AlipaySettings {
     let certificates = AlipayCertificates {
         app_certificate: text("application.pem"),
         alipay_certificates: alipay.iter().map(|file| text(file)).collect(),
@@ -58,10 +63,10 @@ fn sign(key: &str, message: &[u8]) -> String {
     ApplicationKey::read(&key_text(key)).unwrap().sign(message).unwrap()
 }
 
-const CURRENT: &str = "alipay_platform_private_pkcs8.pem";
-const NEXT: &str = "alipay_other_private_pkcs8.pem";
+pub(in crate::alipay) const CURRENT: &str = "alipay_platform_private_pkcs8.pem";
+pub(in crate::alipay) const NEXT: &str = "alipay_other_private_pkcs8.pem";
 
-fn body(key: &str, serial: &str) -> String {
+pub(in crate::alipay) fn body(key: &str, serial: &str) -> String {
     let node = r#"{"code":"10000","out_trade_no":"723100000000000101","trade_status":"WAIT_BUYER_PAY"}"#;
     format!(r#"{{"alipay_trade_query_response":{node},"alipay_cert_sn":"{serial}","sign":"{}"}}"#, sign(key, node.as_bytes()))
 }
@@ -181,7 +186,7 @@ async fn every_request_names_our_certificate_and_the_roots() {
 }
 
 /// A notification of a payment, signed with a key and naming a certificate if one is given.
-fn notice(key: &str, serial: Option<&str>) -> RawNotification {
+pub(in crate::alipay) fn notice(key: &str, serial: Option<&str>) -> RawNotification {
     let mut members = vec![
         ("app_id", "2026000000000001"),
         ("notify_id", "1"),

@@ -13,7 +13,7 @@ fn config() -> AlipayConfig {
 
 /// Reads a body when the notification comes; public keys have no dates.
 fn read_now(body: &[u8], config: &AlipayConfig) -> Result<Notification, NotificationRefusal> {
-    read(body, config, DateTime::UNIX_EPOCH)
+    read(body, config, &config.alipay_keys, DateTime::UNIX_EPOCH)
 }
 
 /// The members of a payment's notification, before signing.

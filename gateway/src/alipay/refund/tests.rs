@@ -193,3 +193,17 @@ async fn whatever_is_no_verified_answer_is_unknown() {
     let (gateway, _) = answering(&settings(), Err(TransportError::TooLarge));
     assert_eq!(unknown_because(gateway.query_refund(NUMBER, REFUND_NO).await), "the call failed on its way");
 }
+
+#[tokio::test]
+async fn a_refund_of_somebody_elses_is_found_with_its_sum() {
+    let find = async |node: &str| with_node(Operation::QueryRefund, node).find_refund(NUMBER, REFUND_NO).await;
+    let told = |more: &str| found(&format!(r#","out_request_no":"{REFUND_NO}","refund_status":"REFUND_SUCCESS"{more}"#));
+    let amount = fen(3_000);
+    let expected = Some(crate::RefundFound { amount, state: succeeded(None) });
+    assert_eq!(find(&told(r#","refund_amount":"30.00""#)).await.unwrap(), expected);
+    assert_inconclusive(find(&told("")).await, "no readable refund_amount");
+    assert_eq!(find(&found("")).await.unwrap(), None);
+    assert_eq!(find(&failed("ACQ.TRADE_NOT_EXIST")).await.unwrap(), None);
+    let other = found(r#","out_request_no":"7231000000000001R02","refund_status":"REFUND_SUCCESS","refund_amount":"30.00""#);
+    assert_eq!(unknown_because(find(&other).await), "the answer is about another payment");
+}

@@ -126,7 +126,7 @@ fn returns_are_verified_in_both_forms_and_only_shown() {
         let query = case.input_text("query");
         let public_key = case.input_text("alipay_public_key");
         let config = config_of(&context, &public_key);
-        let text = signed_return(query.as_bytes(), &config, NOW.parse().unwrap()).map(|text| String::from_utf8(text).unwrap());
+        let text = signed_return(query.as_bytes(), &config.alipay_keys, NOW.parse().unwrap()).map(|text| String::from_utf8(text).unwrap());
         assert_eq!(text.is_some(), case.expect.is("signature_valid"), "{}", case.name);
         assert_eq!(text, case.expect.text("canonical"), "{}", case.name);
         let clock = Arc::new(ManualClock::new("2026-03-05T06:08:40Z".parse().unwrap()));

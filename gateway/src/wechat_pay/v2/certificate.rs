@@ -29,6 +29,8 @@ pub enum CertificateError {
 /// A certificate with its key.
 pub(super) struct ClientCertificate {
     pub(super) identity: Identity,
+    /// Its number as WeChat Pay writes it: upper-case hexadecimal.
+    pub(super) serial: String,
     pub(super) expires_at: DateTime<Utc>,
 }
 
@@ -45,7 +47,13 @@ impl ClientCertificate {
         // Whether the two belong together is first looked at when a client is made of them.
         let client = Client::builder().tls_certs_only([]).no_proxy().identity(identity.clone()).build();
         client.map_err(|_| CertificateError::OtherKey)?;
-        Ok(Self { identity, expires_at: expires_at.ok_or(CertificateError::Unreadable)? })
+        let serial = match parsed.tbs_certificate.serial_number.as_bytes() {
+            // The byte that only keeps the sign is not written.
+            [0, rest @ ..] if !rest.is_empty() => rest,
+            bytes => bytes,
+        };
+        let serial = serial.iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"));
+        Ok(Self { identity, serial, expires_at: expires_at.ok_or(CertificateError::Unreadable)? })
     }
 }
 
@@ -66,6 +74,12 @@ mod tests {
 
     fn read(certificate: &str, key: &str) -> Result<DateTime<Utc>, CertificateError> {
         ClientCertificate::read(certificate, key).map(|read| read.expires_at)
+    }
+
+    #[test]
+    fn a_serial_is_written_as_openssl_prints_it() {
+        let read = ClientCertificate::read(&key_text("wechat_mch_cert.pem"), &key_text("wechat_mch_private_pkcs8.pem")).unwrap();
+        assert_eq!(read.serial, "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB");
     }
 
     #[test]

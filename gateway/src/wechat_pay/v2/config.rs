@@ -153,6 +153,11 @@ impl WechatPayV2Config {
         self.certificate.as_ref().map(|certificate| certificate.expires_at)
     }
 
+    /// The serial number of the merchant's certificate, if there is one, in upper-case hexadecimal.
+    pub fn certificate_serial(&self) -> Option<&str> {
+        self.certificate.as_ref().map(|certificate| certificate.serial.as_str())
+    }
+
     /// Whether an application is one that we pay through.
     pub(super) fn is_our_app(&self, app_id: &str) -> bool {
         app_id == self.app_id || app_id == self.mobile_app_id

@@ -13,7 +13,7 @@ use super::{Asked, CallError, WechatPayV2Gateway};
 use crate::{Capture, Closed, GatewayError, Operation, PrecreateRequest, Precreated, TradeState, beijing};
 
 const ORDER_PATH: &str = "/pay/unifiedorder";
-const QUERY_PATH: &str = "/pay/orderquery";
+pub(super) const QUERY_PATH: &str = "/pay/orderquery";
 const CLOSE_PATH: &str = "/pay/closeorder";
 
 /// The longest of what a channel prepares, in characters.

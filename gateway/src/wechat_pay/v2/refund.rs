@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::request;
 use super::transport::REFUND_PATH;
 use super::{Asked, CallError, WechatPayV2Gateway};
-use crate::{GatewayError, Operation, RefundRequest, RefundState, beijing};
+use crate::{GatewayError, Operation, RefundFound, RefundRequest, RefundState, beijing};
 
 const REFUND_QUERY_PATH: &str = "/pay/refundquery";
 
@@ -44,26 +44,52 @@ impl WechatPayV2Gateway {
 
     pub(super) async fn ask_about_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
         let asked = self.asked(Operation::QueryRefund);
+        match self.refunds_told(out_trade_no, refund_no).await? {
+            Some(answer) => state_in(asked, &answer, place_of(asked, &answer, refund_no)?),
+            None => Ok(RefundState::NotFound),
+        }
+    }
+
+    pub(super) async fn refund_found(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        let asked = self.asked(Operation::QueryRefund);
+        let Some(answer) = self.refunds_told(out_trade_no, refund_no).await? else { return Ok(None) };
+        // Which payment it is of is said once for all places, and here nothing but the answer binds the refund to it.
+        if answer.text("out_trade_no") != Some(out_trade_no) {
+            return Err(asked.lacks("out_trade_no"));
+        }
+        let place = place_of(asked, &answer, refund_no)?;
+        let amount = answer.amount(&format!("refund_fee_{place}")).filter(|amount| !amount.is_zero());
+        let amount = amount.ok_or_else(|| asked.lacks("refund_fee"))?;
+        Ok(Some(RefundFound { amount, state: state_in(asked, &answer, place)? }))
+    }
+
+    /// The answer to a question about a refund; `None` where there is none of this number.
+    async fn refunds_told(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<Answer>, GatewayError> {
+        let asked = self.asked(Operation::QueryRefund);
         let members = request::refund_query(out_trade_no, refund_no).map_err(|broken| asked.unsendable(broken))?;
         let called = self.merchant.call(asked.operation, REFUND_QUERY_PATH, self.merchant.app_id(self.product), &members).await;
         match called {
             Ok((_, answer)) if answer.text("out_trade_no").is_some_and(|other| other != out_trade_no) => {
                 Err(asked.unknown(CallError::OtherPayment))
             }
-            Ok((Outcome::Absent, _)) => Ok(RefundState::NotFound),
-            called => found(asked, &asked.accepted(called)?, refund_no),
+            Ok((Outcome::Absent, _)) => Ok(None),
+            called => asked.accepted(called).map(Some),
         }
     }
 }
 
-/// What the answer says of the refund with our number. An answer tells of several, each member with its place.
-fn found(asked: Asked, answer: &Answer, refund_no: &str) -> Result<RefundState, GatewayError> {
+/// Where the answer tells of the refund with this number. An answer tells of several, each member with its place.
+fn place_of<'a>(asked: Asked, answer: &'a Answer, refund_no: &str) -> Result<&'a str, GatewayError> {
     let places = answer.names().filter_map(|name| name.strip_prefix("out_refund_no_")).take(REFUND_LIMIT);
     let mut ours = places.filter(|place| answer.text(&format!("out_refund_no_{place}")) == Some(refund_no));
     let place = ours.next().ok_or_else(|| asked.lacks("out_refund_no"))?;
     if ours.next().is_some() {
         return Err(asked.lacks("out_refund_no"));
     }
+    Ok(place)
+}
+
+fn state_in(asked: Asked, answer: &Answer, place: &str) -> Result<RefundState, GatewayError> {
     let member = |name: &str| answer.text(&format!("{name}_{place}"));
     let word = member("refund_status").ok_or_else(|| asked.lacks("refund_status"))?;
     Ok(state(word, member("refund_success_time")))

@@ -2,7 +2,7 @@
 //!
 //! Source: WeChat Pay v3, `GET /v3/certificates`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use chassis::problem::Chain;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,12 +16,13 @@ use super::resource::{Resource, ResourceError};
 use super::time;
 use super::transport::ANSWER_LIMIT;
 use super::verification::{SignedHeaders, Unverified, is_certificate_serial};
+use crate::fetch_turn::{FETCH_RETRY, FetchTurn, FetchTurns, NamedBy};
 
 /// How long a list of certificates is taken for whole. WeChat Pay asks for at most twelve hours.
 pub const CERTIFICATES_KEEP: TimeDelta = TimeDelta::hours(6);
 
 /// How long nothing is fetched after it was tried in vain: anybody can send a notification with a made-up serial.
-pub const CERTIFICATES_RETRY: TimeDelta = TimeDelta::seconds(10);
+pub const CERTIFICATES_RETRY: TimeDelta = FETCH_RETRY;
 
 /// The most certificates that one list may have.
 const CERTIFICATES_LIMIT: usize = 16;
@@ -41,7 +42,7 @@ pub enum CertificatesFetched {
 pub struct CertificatesError(#[source] Failed);
 
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+pub(super) enum Failed {
     #[error("the call failed")]
     Call(#[source] CallError),
     #[error("WeChat Pay refused: {0}")]
@@ -60,43 +61,23 @@ enum Failed {
     Unverified(#[source] Unverified),
 }
 
-/// When certificates were fetched, and since when nothing came of it.
+/// When certificates were fetched, and who may fetch them.
 #[derive(Debug, Default)]
 pub(super) struct Refreshing {
-    state: Mutex<State>,
-    /// Held while the list is on its way, so that all who want it wait for the one fetch.
-    fetch: tokio::sync::Mutex<()>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct State {
-    fetched_at: Option<DateTime<Utc>>,
-    in_vain_at: Option<DateTime<Utc>>,
+    fetched_at: Mutex<Option<DateTime<Utc>>>,
+    turns: FetchTurns,
 }
 
 impl Refreshing {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether the list is too old at `now`.
     fn is_due(&self, now: DateTime<Utc>) -> bool {
-        self.state().fetched_at.is_none_or(|at| now - at >= CERTIFICATES_KEEP)
-    }
-
-    /// Whether the list may be asked for at `now`.
-    fn may_ask(&self, now: DateTime<Utc>) -> bool {
-        self.state().in_vain_at.is_none_or(|at| now - at >= CERTIFICATES_RETRY)
+        let fetched_at = *self.fetched_at.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched_at.is_none_or(|at| now - at >= CERTIFICATES_KEEP)
     }
 
     /// The list was fetched.
     fn fetched(&self, now: DateTime<Utc>) {
-        self.state().fetched_at = Some(now);
-    }
-
-    /// It could not be fetched, or does not hold what it was fetched for.
-    fn in_vain(&self, now: DateTime<Utc>) {
-        self.state().in_vain_at = Some(now);
+        *self.fetched_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 }
 
@@ -116,17 +97,17 @@ struct Listed {
 impl WechatPayClient {
     /// Fetches the list if it may hold the certificate of this serial number and nobody knows it yet, or waits for whoever
     /// is fetching it.
-    pub(super) async fn fetch_certificate(&self, serial: &str) {
+    pub(super) async fn fetch_certificate(&self, serial: &str, by: NamedBy) {
         let is_known = || self.keys().get(serial).is_some();
         if !self.config.fetch_platform_certificates || !is_certificate_serial(serial) || is_known() {
             return;
         }
-        let now = self.clock.now();
-        let _fetching = self.refreshing.fetch.lock().await;
-        if !is_known() && self.refreshing.may_ask(now) {
-            self.fetch_and_log(now).await;
+        let (now, turn) = (self.clock.now(), self.refreshing.turns.of(by));
+        let _fetching = turn.held.lock().await;
+        if !is_known() && turn.may_ask(now) {
+            self.fetch_and_log(turn, now).await;
             if !is_known() {
-                self.refreshing.in_vain(now);
+                turn.in_vain(now);
             }
         }
     }
@@ -138,17 +119,18 @@ impl WechatPayClient {
         if !self.config.fetch_platform_certificates || !self.refreshing.is_due(now) {
             return;
         }
-        let _fetching = self.refreshing.fetch.lock().await;
-        if self.refreshing.is_due(now) && self.refreshing.may_ask(now) {
-            self.fetch_and_log(now).await;
+        let turn = self.refreshing.turns.of(NamedBy::Answer);
+        let _fetching = turn.held.lock().await;
+        if self.refreshing.is_due(now) && turn.may_ask(now) {
+            self.fetch_and_log(turn, now).await;
         }
     }
 
-    async fn fetch_and_log(&self, now: DateTime<Utc>) {
+    async fn fetch_and_log(&self, turn: &FetchTurn, now: DateTime<Utc>) {
         match self.fetch_certificates().await {
             Ok(fetched) => tracing::info!(?fetched, "platform certificates were fetched"),
             Err(error) => {
-                self.refreshing.in_vain(now);
+                turn.in_vain(now);
                 tracing::warn!(error = %Chain(&error), "platform certificates could not be fetched");
             }
         }
@@ -156,15 +138,16 @@ impl WechatPayClient {
 
     /// Fetches the platform certificates now and uses those that count, beside the configured keys.
     pub async fn fetch_certificates(&self) -> Result<CertificatesFetched, CertificatesError> {
-        self.fetch().await.map_err(CertificatesError)
+        self.fetch().await.map(|(fetched, _)| fetched).map_err(CertificatesError)
     }
 
-    async fn fetch(&self) -> Result<CertificatesFetched, Failed> {
+    /// Also answers whether a key that was known before signed the list.
+    pub(super) async fn fetch(&self) -> Result<(CertificatesFetched, bool), Failed> {
         let answer = self.send(&Call::get("/v3/certificates".to_owned()), ANSWER_LIMIT).await.map_err(Failed::Call)?;
         let now = self.clock.now();
         if answer.status == 404 && code_of(&answer.body).as_deref() == Some("RESOURCE_NOT_EXISTS") {
             self.refreshing.fetched(now);
-            return Ok(CertificatesFetched::NoneHere);
+            return Ok((CertificatesFetched::NoneHere, false));
         }
         if answer.status != 200 {
             return Err(Failed::Refused(code_of(&answer.body).unwrap_or_else(|| format!("http_{}", answer.status))));
@@ -189,7 +172,7 @@ impl WechatPayClient {
         }
         self.replace_keys(keys);
         self.refreshing.fetched(now);
-        Ok(CertificatesFetched::Taken(taken))
+        Ok((CertificatesFetched::Taken(taken), is_known))
     }
 
     /// The keys of a list's certificates that count at `now`. Errors also where one that should count is not what the list
@@ -230,4 +213,4 @@ impl WechatPayClient {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

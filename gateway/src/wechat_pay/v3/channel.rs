@@ -15,10 +15,11 @@ use super::outcome::Outcome;
 use super::verification::SignedHeaders;
 use super::wire::{BadSum, Prepared, Trade, at, filled};
 use super::{content, json, notification, parameters};
+use crate::fetch_turn::NamedBy;
 use crate::{
     Capture, ClientParameters, Closed, FormRequest, Gateway, GatewayError, Inconclusive, Notification, NotificationRefusal,
-    NotificationReply, Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState,
-    Statement, TradeState,
+    NotificationReply, Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundFound, RefundRequest,
+    RefundState, Statement, TradeState,
 };
 
 /// One product of WeChat Pay v3.
@@ -201,6 +202,10 @@ impl Gateway for WechatPayGateway {
         self.ask_about_refund(out_trade_no, refund_no).await
     }
 
+    async fn find_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        self.refund_found(out_trade_no, refund_no).await
+    }
+
     fn form(&self, _request: &FormRequest) -> Result<PaymentForm, GatewayError> {
         Err(self.refused(Operation::Form, "paystream.no_forms".to_owned()))
     }
@@ -234,7 +239,7 @@ impl Gateway for WechatPayGateway {
 
     async fn fetch_key(&self, raw: &RawNotification) {
         if let Ok(headers) = SignedHeaders::read(&raw.headers) {
-            self.client.fetch_certificate(headers.serial).await;
+            self.client.fetch_certificate(headers.serial, NamedBy::Notification).await;
         }
     }
 

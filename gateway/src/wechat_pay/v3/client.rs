@@ -17,6 +17,7 @@ use super::signing::{self, Signable};
 use super::transport::{ANSWER_LIMIT, HttpAnswer, HttpTransport, Request, Transport};
 use super::verification::{SignedHeaders, Unverified};
 use crate::clock_skew::ClockSkew;
+use crate::fetch_turn::NamedBy;
 use crate::http::TransportError;
 use crate::rsa::SigningFailed;
 
@@ -123,10 +124,9 @@ impl WechatPayClient {
         self.config.merchant_expiry().cloned().into_iter().chain(self.keys().expiries()).collect()
     }
 
-    /// Those of them that end within `time` from now, or have ended.
-    pub fn keys_ending_within(&self, time: TimeDelta) -> Vec<KeyExpiry> {
-        let now = self.clock.now();
-        self.key_expiries().into_iter().filter(|expiry| expiry.expires_at - now <= time).collect()
+    /// Whether a serial number is that of the merchant's own certificate.
+    pub fn is_merchants(&self, serial: &str) -> bool {
+        self.config.merchant_serial == serial
     }
 
     /// Reads a member that WeChat Pay encrypted for the merchant's certificate; `None` if it is nothing of the kind.
@@ -155,7 +155,7 @@ impl WechatPayClient {
         self.call_once(call).await
     }
 
-    async fn call_once(&self, call: &Call) -> Result<Answer, CallError> {
+    pub(super) async fn call_once(&self, call: &Call) -> Result<Answer, CallError> {
         let answer = self.send(call, ANSWER_LIMIT).await?;
         if !(200..300).contains(&answer.status) {
             return Ok(Answer::Error { status: answer.status, code: code_of(&answer.body) });
@@ -164,7 +164,7 @@ impl WechatPayClient {
         let headers = SignedHeaders::read(&answer.headers).map_err(CallError::Unverified)?;
         let mut verified = headers.verify(&answer.body, &self.keys(), received_at);
         if verified == Err(Unverified::UnknownSerial) {
-            self.fetch_certificate(headers.serial).await;
+            self.fetch_certificate(headers.serial, NamedBy::Answer).await;
             verified = headers.verify(&answer.body, &self.keys(), received_at);
         }
         verified.map_err(CallError::Unverified)?;

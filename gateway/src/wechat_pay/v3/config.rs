@@ -47,6 +47,10 @@ pub struct WechatPaySettings {
     pub mini_program_appid: Option<String>,
     /// The API v3 key: 32 characters, set on the merchant platform.
     pub api_v3_key: Secret<String>,
+    /// API v3 keys that count beside it, while one follows another: the one that will be set on the merchant platform, or the
+    /// one that was.
+    #[serde(default)]
+    pub other_api_v3_keys: Vec<Secret<String>>,
     /// The serial number of the merchant's API certificate, in hexadecimal.
     pub merchant_serial: String,
     /// The merchant's private key (`apiclient_key.pem`): RSA of 2048 bits, PKCS#8 or PKCS#1, PEM or base64.
@@ -168,7 +172,7 @@ impl WechatPayConfig {
                 .as_deref()
                 .map(|value| letters_and_digits("mini_program_appid", value))
                 .transpose()?,
-            api_v3_key: api_v3_key(settings.api_v3_key.expose())?,
+            api_v3_key: api_v3_keys(settings)?,
             merchant_serial,
             merchant_key,
             merchant_expiry,
@@ -299,6 +303,11 @@ fn merchant_serial(value: &str) -> Result<String, WechatPayConfigError> {
     } else {
         Err(WechatPayConfigError::Invalid { member, expected: "a serial number in hexadecimal is expected" })
     }
+}
+
+fn api_v3_keys(settings: &WechatPaySettings) -> Result<ApiV3Key, WechatPayConfigError> {
+    let first = api_v3_key(settings.api_v3_key.expose())?;
+    settings.other_api_v3_keys.iter().try_fold(first, |keys, other| Ok(keys.beside(api_v3_key(other.expose())?)))
 }
 
 fn api_v3_key(value: &str) -> Result<ApiV3Key, WechatPayConfigError> {

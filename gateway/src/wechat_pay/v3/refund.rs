@@ -7,7 +7,7 @@ use super::client::{Call, CallError};
 use super::outcome::Outcome;
 use super::wire::{BadSum, RefundTold, at, filled, sum};
 use super::{content, json};
-use crate::{GatewayError, Operation, RefundRequest, RefundState};
+use crate::{GatewayError, Operation, RefundFound, RefundRequest, RefundState};
 
 impl WechatPayGateway {
     pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<RefundState, GatewayError> {
@@ -29,15 +29,28 @@ impl WechatPayGateway {
     }
 
     pub(super) async fn ask_about_refund(&self, out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
+        match self.refund_told(out_trade_no, refund_no).await? {
+            Some(told) => self.refund_state(Operation::QueryRefund, &told),
+            None => Ok(RefundState::NotFound),
+        }
+    }
+
+    pub(super) async fn refund_found(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        let operation = Operation::QueryRefund;
+        let Some(told) = self.refund_told(out_trade_no, refund_no).await? else { return Ok(None) };
+        let amount = told.amount.as_ref().and_then(|amount| sum(amount.refund, amount.currency.as_deref()).ok());
+        let amount = amount.ok_or_else(|| self.lacks(operation, "amount"))?;
+        Ok(Some(RefundFound { amount, state: self.refund_state(operation, &told)? }))
+    }
+
+    /// The answer to a question about a refund; `None` where there is none of this number.
+    async fn refund_told(&self, out_trade_no: &str, refund_no: &str) -> Result<Option<RefundTold>, GatewayError> {
         let operation = Operation::QueryRefund;
         let checked = content::number(out_trade_no).and_then(|()| content::refund_number(refund_no));
         checked.map_err(|broken| self.refused(operation, broken.code()))?;
         match self.ask(operation, &Call::get(format!("/v3/refund/domestic/refunds/{refund_no}"))).await? {
-            Told::Accepted(body) => {
-                let told = self.read_refund(operation, &body, out_trade_no, refund_no)?;
-                self.refund_state(operation, &told)
-            }
-            Told::Not(Outcome::Absent) => Ok(RefundState::NotFound),
+            Told::Accepted(body) => self.read_refund(operation, &body, out_trade_no, refund_no).map(Some),
+            Told::Not(Outcome::Absent) => Ok(None),
             Told::Not(outcome) => Err(self.misplaced(operation, &outcome)),
         }
     }

@@ -40,13 +40,23 @@ pub(super) enum ResourceError {
     Tag,
 }
 
-/// The API v3 key.
-pub(super) struct ApiV3Key(LessSafeKey);
+/// The API v3 key, and others that count beside it while one follows another. The tag tells which of them it was.
+pub(super) struct ApiV3Key {
+    key: LessSafeKey,
+    others: Vec<LessSafeKey>,
+}
 
 impl ApiV3Key {
     /// The key, if it has 32 bytes.
     pub(super) fn new(key: &[u8]) -> Option<Self> {
-        UnboundKey::new(&AES_256_GCM, key).ok().map(|key| Self(LessSafeKey::new(key)))
+        Some(Self { key: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?), others: Vec::new() })
+    }
+
+    /// The same key, and beside it those of `other`.
+    pub(super) fn beside(mut self, other: Self) -> Self {
+        self.others.push(other.key);
+        self.others.extend(other.others);
+        self
     }
 
     /// Decrypts a member and checks its tag.
@@ -60,9 +70,20 @@ impl ApiV3Key {
             return Err(ResourceError::Ciphertext);
         }
         let associated_data = resource.associated_data.as_deref().unwrap_or_default();
-        let opened = self.0.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(associated_data.as_bytes()), &mut bytes);
-        let length = opened.map_err(|_| ResourceError::Tag)?.len();
-        bytes.truncate(length);
+        let open = |key: &LessSafeKey, bytes: &mut Vec<u8>| {
+            let opened = key.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(associated_data.as_bytes()), bytes);
+            let length = opened.map_err(|_| ResourceError::Tag)?.len();
+            bytes.truncate(length);
+            Ok(())
+        };
+        for other in &self.others {
+            // What a wrong key leaves is not the ciphertext any more.
+            let mut copy = bytes.clone();
+            if open(other, &mut copy).is_ok() {
+                return Ok(copy);
+            }
+        }
+        open(&self.key, &mut bytes)?;
         Ok(bytes)
     }
 
@@ -71,7 +92,7 @@ impl ApiV3Key {
     pub(super) fn seal(&self, text: &[u8], nonce: &str, associated_data: &str) -> Resource {
         let mut bytes = text.to_vec();
         let unique = Nonce::try_assume_unique_for_key(nonce.as_bytes()).unwrap();
-        self.0.seal_in_place_append_tag(unique, Aad::from(associated_data.as_bytes()), &mut bytes).unwrap();
+        self.key.seal_in_place_append_tag(unique, Aad::from(associated_data.as_bytes()), &mut bytes).unwrap();
         Resource {
             algorithm: ALGORITHM.to_owned(),
             ciphertext: STANDARD.encode(bytes),
@@ -106,6 +127,16 @@ mod tests {
     #[test]
     fn what_was_sealed_is_opened() {
         assert_eq!(key().open(&sealed()).as_deref(), Ok(br#"{"a":1}"#.as_slice()));
+    }
+
+    #[test]
+    fn what_any_of_several_keys_has_sealed_is_opened() {
+        let other = || ApiV3Key::new(&[b'b'; 32]).unwrap();
+        let third = ApiV3Key::new(&[b'c'; 32]).unwrap();
+        let both = other().beside(key());
+        let sealed_by_other = other().seal(b"x", "fdasfjihihih", "");
+        assert_eq!((both.open(&sealed()).is_ok(), both.open(&sealed_by_other).as_deref()), (true, Ok(b"x".as_slice())));
+        assert_eq!(both.open(&third.seal(b"x", "fdasfjihihih", "")), Err(ResourceError::Tag));
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub(super) fn settings() -> WechatPaySettings {
         app_appid: Some("wx00000000000000aa".to_owned()),
         mini_program_appid: Some("wx00000000000000bb".to_owned()),
         api_v3_key: Secret::new(API_V3_KEY.to_owned()),
+        other_api_v3_keys: Vec::new(),
         merchant_serial: "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB".to_owned(),
         merchant_private_key: Secret::new(key_text("wechat_mch_private_pkcs8.pem")),
         merchant_certificate: Some(key_text("wechat_mch_cert.pem")),

@@ -155,3 +155,14 @@ async fn a_refund_query_names_the_refund_alone() {
     assert_eq!((path, members.contains_key("out_trade_no")), (REFUND_QUERY_PATH, false));
     assert_eq!(members.get("out_refund_no").map(String::as_str), Some(REFUND_NO));
 }
+
+#[tokio::test]
+async fn a_refund_of_somebody_elses_is_found_with_its_sum() {
+    let find = async |answer: &[(&str, &str)]| World::answering(answer_text(answer)).native().find_refund(NUMBER, REFUND_NO).await;
+    let theirs = [("out_trade_no", NUMBER), ("out_refund_no_0", "R1"), ("out_refund_no_1", REFUND_NO), ("refund_status_1", "PROCESSING")];
+    let found = find(&[&theirs[..], &[("refund_fee_1", "3960"), ("refund_fee_0", "1")]].concat()).await.unwrap();
+    assert_eq!(found, Some(RefundFound { amount: fen(3960), state: RefundState::Processing }));
+    assert_inconclusive(find(&theirs).await, "no readable refund_fee");
+    assert_inconclusive(find(&[&theirs[1..], &[("refund_fee_1", "3960")]].concat()).await, "no readable out_trade_no");
+    assert_eq!(find(&[("err_code", "REFUNDNOTEXIST")]).await.unwrap(), None);
+}

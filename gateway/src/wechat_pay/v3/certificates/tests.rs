@@ -13,12 +13,14 @@ use super::*;
 use crate::{Gateway, NotificationRefusal, RawNotification};
 
 /// A listed certificate: its serial, its file, and the dates that the list gives it.
-type Entry<'a> = (&'a str, &'a str, &'a str, &'a str);
+pub(in super::super) type Entry<'a> = (&'a str, &'a str, &'a str, &'a str);
 
-const ONE: Entry<'_> = (PLATFORM_SERIAL, "wechat_platform_cert.pem", "2026-11-22T00:00:00+08:00", "2031-01-07T10:34:56+08:00");
-const TWO: Entry<'_> = (PLATFORM2_SERIAL, "wechat_platform2_cert.pem", "2026-11-23T00:00:00+08:00", "2031-01-07T10:34:56+08:00");
+pub(in super::super) const ONE: Entry<'_> =
+    (PLATFORM_SERIAL, "wechat_platform_cert.pem", "2026-11-22T00:00:00+08:00", "2031-01-07T10:34:56+08:00");
+pub(in super::super) const TWO: Entry<'_> =
+    (PLATFORM2_SERIAL, "wechat_platform2_cert.pem", "2026-11-23T00:00:00+08:00", "2031-01-07T10:34:56+08:00");
 
-fn list_under(api_v3_key: &str, entries: &[Entry<'_>]) -> String {
+pub(in super::super) fn list_under(api_v3_key: &str, entries: &[Entry<'_>]) -> String {
     let key = ApiV3Key::new(api_v3_key.as_bytes()).unwrap();
     let entry = |(serial, file, effective, expires): &Entry<'_>| {
         let sealed = key.seal(key_text(file).as_bytes(), "61f9c719728a", "certificate");
@@ -32,7 +34,7 @@ fn list_under(api_v3_key: &str, entries: &[Entry<'_>]) -> String {
     json!({ "data": entries.iter().map(entry).collect::<Vec<_>>() }).to_string()
 }
 
-fn list(entries: &[Entry<'_>]) -> String {
+pub(in super::super) fn list(entries: &[Entry<'_>]) -> String {
     list_under(API_V3_KEY, entries)
 }
 
@@ -53,7 +55,7 @@ fn bare() -> WechatPaySettings {
     WechatPaySettings { platform_certificates: Vec::new(), ..fetching() }
 }
 
-fn first(body: &str) -> HttpAnswer {
+pub(in super::super) fn first(body: &str) -> HttpAnswer {
     signed_list("wechat_platform_private_pkcs8.pem", PLATFORM_SERIAL, body, now())
 }
 
@@ -232,7 +234,7 @@ async fn a_fetch_that_fails_keeps_what_is_known_and_is_not_tried_at_once() {
 #[tokio::test]
 async fn nothing_is_fetched_where_that_is_not_configured() {
     let (client, canned, _) = client(&settings(), [success(200, "{}")]);
-    client.fetch_certificate(PLATFORM2_SERIAL).await;
+    client.fetch_certificate(PLATFORM2_SERIAL, NamedBy::Answer).await;
     client.call(&Call::get("/v3/x".to_owned())).await.unwrap();
     assert_eq!(canned.paths(), ["GET /sandbox/wechat/v3/x"]);
 }
@@ -260,10 +262,14 @@ async fn a_notification_under_a_new_certificate_is_read_once_the_list_is_fetched
         channel.fetch_key(&raw(serial, now())).await;
     }
     assert_eq!(canned.paths().len(), 3);
+    // An answer of WeChat Pay's own has a turn of its own.
+    canned.lay(first(&list(&[ONE, TWO])));
+    client.fetch_certificate("AE", NamedBy::Answer).await;
+    assert_eq!(canned.paths().len(), 4);
     // What is known, what is no certificate's, and what names nothing have nothing fetched.
     clock.set(now() + CERTIFICATES_RETRY);
     for raw in [new, raw("PUB_KEY_ID_00", now()), RawNotification { headers: Vec::new(), body: Vec::new() }] {
         channel.fetch_key(&raw).await;
     }
-    assert_eq!(canned.paths().len(), 3);
+    assert_eq!(canned.paths().len(), 4);
 }

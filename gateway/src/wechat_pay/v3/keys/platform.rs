@@ -84,6 +84,12 @@ impl PlatformKeys {
         self.0.is_empty()
     }
 
+    /// The serials of the certificates among these that are not among `others`.
+    pub(in super::super) fn certificates_beyond(&self, others: &Self) -> Vec<String> {
+        let is_new = |(serial, key): &(&String, &PlatformKey)| key.not_after.is_some() && others.get(serial).is_none();
+        self.0.iter().filter(is_new).map(|(serial, _)| serial.clone()).collect()
+    }
+
     /// The certificates and the end of their time.
     pub(in super::super) fn expiries(&self) -> Vec<KeyExpiry> {
         let expiry =

@@ -98,3 +98,17 @@ async fn what_breaks_a_rule_is_not_sent() {
     assert_refused(gateway.query_refund("../..", REFUND_NO).await, "paystream.invalid_out_trade_no");
     assert!(canned.paths().is_empty());
 }
+
+#[tokio::test]
+async fn a_refund_of_somebody_elses_is_found_with_its_sum() {
+    let find = async |answer| native([answer]).0.find_refund(NUMBER, REFUND_NO).await;
+    let found = find(success(200, &told("SUCCESS"))).await.unwrap().unwrap();
+    assert_eq!(found.amount.amount_minor(), 3_960);
+    assert!(matches!(found.state, RefundState::Succeeded { refunded_at: Some(_) }));
+    assert_eq!(find(failure(404, "RESOURCE_NOT_EXISTS")).await.unwrap(), None);
+    let sumless = told("SUCCESS").replace(r#""refund":3960,"#, "");
+    assert_open(find(success(200, &sumless)).await, "amount");
+    let other = told("SUCCESS").replace(&format!("\"{NUMBER}\""), "\"723100000000000102\"");
+    let (cause, is_open) = unknown_because(find(success(200, &other)).await);
+    assert!(!is_open && cause.contains("another payment"), "{cause}");
+}
