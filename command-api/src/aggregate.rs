@@ -46,7 +46,7 @@ impl Commands {
             let is_new = !order.state.keys.contains_key(&mark.key_hash);
             return Ok(AggregateCode { order, is_new, replayed: true });
         }
-        if !LED_TO.into_iter().any(|channel| self.ports.channels.get(channel).is_some()) {
+        if !LED_TO.into_iter().any(|channel| self.ports.channels.offers(channel)) {
             return Err(CommandFailure::ChannelNotConfigured);
         }
         let now = self.now();

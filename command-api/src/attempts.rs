@@ -1,7 +1,7 @@
 //! Attempts whose intent is on the log and whose outcome is not: their process died, or the channel did not answer.
 
 use domain::order::{Attempt, Order, OrderCommand, OrderStreamEvent};
-use domain::pay_record::{PayRecordEvent, PayRecordStatus};
+use domain::pay_record::{ClosingProof, PayRecordEvent, PayRecordStatus};
 use domain::{Decider, PayNo};
 use gateway::{Closed, TradeState};
 
@@ -24,6 +24,7 @@ impl Commands {
         if !configured.gateway.available() {
             return Err(CommandFailure::ChannelUnavailable);
         }
+        let asked_at = self.now();
         let state = self.settle_by_query(context, pay_no).await?;
         let is_open = matches!(state, TradeState::NotFound | TradeState::AwaitingBuyer { .. });
         if is_open && channel.prepares_again() && standing.state.may_begin_payment(self.now()).is_ok() {
@@ -36,9 +37,16 @@ impl Commands {
             return Ok(());
         }
         match state {
+            // The product is offered no more: the attempt ends, and nothing takes its place.
+            TradeState::NotFound if !self.ports.channels.offers(channel) => {
+                return self.record_closed(context, pay_no, ClosingProof::Absent { asked_at }).await;
+            }
             TradeState::NotFound => {}
             // Its code never reached us, so nobody was shown it; what the channel knows of it is closed there.
             TradeState::AwaitingBuyer { .. } => match configured.gateway.close(&pay_no.to_string()).await? {
+                Closed::Done | Closed::NotFound if !self.ports.channels.offers(channel) => {
+                    return self.record_closed(context, pay_no, ClosingProof::Absent { asked_at }).await;
+                }
                 Closed::Done | Closed::NotFound => {}
                 // It is asked about again, and closed then.
                 Closed::TooEarly => return Ok(()),

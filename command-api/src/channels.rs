@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -36,18 +36,31 @@ impl ConfiguredChannel {
     }
 }
 
-/// The channels that can be paid through.
+/// The channels that are asked, and which of them new attempts may be made through.
+///
+/// A product that is offered no more is still asked about what was begun through it: its attempts are polled, closed and
+/// refunded, and its notifications read.
 #[derive(Clone, Default)]
 pub struct Channels {
     configured: BTreeMap<Channel, ConfiguredChannel>,
+    offered: BTreeSet<Channel>,
     official_account: Option<Arc<dyn OfficialAccount>>,
     product_codes: Option<Arc<dyn ProductCodes>>,
 }
 
 impl Channels {
-    /// With `channel` beside those that are there.
+    /// With `channel` beside those that are there, for new attempts too.
     #[must_use]
     pub fn with(mut self, channel: Channel, configured: ConfiguredChannel) -> Self {
+        self.offered.insert(channel);
+        self.configured.insert(channel, configured);
+        self
+    }
+
+    /// With `channel` for what was begun through it before, and for nothing new.
+    #[must_use]
+    pub fn with_earlier(mut self, channel: Channel, configured: ConfiguredChannel) -> Self {
+        self.offered.remove(&channel);
         self.configured.insert(channel, configured);
         self
     }
@@ -73,16 +86,24 @@ impl Channels {
 
     /// The codes that name products; `None` where they are not configured.
     pub fn product_codes(&self) -> Option<&dyn ProductCodes> {
-        self.product_codes.as_deref().filter(|_| self.get(Channel::WechatNativeV2).is_some())
+        self.product_codes.as_deref().filter(|_| self.offers(Channel::WechatNativeV2))
     }
 
-    /// The configured channel; `None` where it is not.
+    /// The configured channel, offered or not; `None` where it is not configured.
     pub fn get(&self, channel: Channel) -> Option<&ConfiguredChannel> {
         self.configured.get(&channel)
     }
 
-    /// Every configured channel.
-    pub fn all(&self) -> impl Iterator<Item = Channel> + '_ {
-        self.configured.keys().copied()
+    /// Whether new attempts may be made through `channel`.
+    pub fn offers(&self, channel: Channel) -> bool {
+        self.offered.contains(&channel)
+    }
+
+    /// Every channel that new attempts may be made through.
+    pub fn offered(&self) -> impl Iterator<Item = Channel> + '_ {
+        self.offered.iter().copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

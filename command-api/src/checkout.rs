@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chassis::client_address::ClientAddress;
@@ -182,6 +182,7 @@ fn state(api: &ApiState, order: &Order) -> Result<Value, Problem> {
         "server_at": render::time(api.commands.now()),
         "closing": order.status == OrderStatus::Closing,
         "channels": channels,
+        "wallet_links": wallet_links(api, draft.order_id),
         "pay_record": record.map_err(|error| Problem::internal(&error))?,
         "paid_at": order.paid.map(|(_, paid_at)| render::time(paid_at)),
         "result_url": "/courses",
@@ -192,11 +193,30 @@ fn state(api: &ApiState, order: &Order) -> Result<Value, Problem> {
 fn offered(api: &ApiState) -> impl Iterator<Item = Channel> + '_ {
     let begins_elsewhere = |channel: &Channel| channel.needs_openid() || matches!(channel, Channel::WechatApp | Channel::WechatAppV2);
     // The old protocol is offered only where there is no other.
-    let has_new = api.commands.has_wallet(Wallet::Wechat);
+    let has_new = api.commands.offers_wallet(Wallet::Wechat);
     let is_old = move |channel: &Channel| has_new && Wallet::of(*channel) == Some(Wallet::WechatV2);
-    let both = api.commands.has_wallet(Wallet::Alipay) && api.commands.has_wallet(Wallet::Wechat);
-    let channels = api.commands.ports.channels.all().filter(move |channel| !begins_elsewhere(channel) && !is_old(channel));
+    let both = api.commands.offers_wallet(Wallet::Alipay) && api.commands.offers_wallet(Wallet::Wechat);
+    let channels = api.commands.ports.channels.offered().filter(move |channel| !begins_elsewhere(channel) && !is_old(channel));
     channels.chain(both.then_some(Channel::Aggregate))
+}
+
+/// Where a page that is open inside a wallet's own app leads to the payment there; null where nobody can pay there. Such an app
+/// shows no code to another phone, and opens no page of the other wallet's.
+fn wallet_links(api: &ApiState, order_id: OrderId) -> Value {
+    let link = api.links.pay_order_url(order_id);
+    json!({
+        "alipay": scan::pays_in_alipay(api).then_some(&link),
+        "wechat": scan::pays_in_wechat(api).then_some(&link),
+    })
+}
+
+/// `GET /checkout/offer`: the wallets with which a new order can be paid by a button of a page.
+pub(crate) async fn offer(State(api): State<ApiState>) -> Response {
+    let alipay = api.commands.offers_wallet(Wallet::Alipay);
+    let wechat = offered(&api).any(Channel::is_wechat) || scan::pays_in_wechat(&api);
+    let wallets: Vec<&str> = [("alipay", alipay), ("wechat", wechat)].into_iter().filter(|(_, is)| *is).map(|(word, _)| word).collect();
+    let caching = [(header::CACHE_CONTROL, "no-cache")];
+    (caching, Json(json!({ "wallets": wallets }))).into_response()
 }
 
 /// The newest live record, else the newest of all.
@@ -263,7 +283,7 @@ pub(crate) async fn renew(
     }
     let newest = standing.state.newest_pay_record().and_then(|record| record.issued.as_ref()).map(|issued| issued.channel);
     // A payment inside WeChat begins with a scan, not with a button of this page.
-    let newest = newest.filter(|channel| !channel.needs_openid());
+    let newest = newest.filter(|channel| !channel.needs_openid() && api.commands.ports.channels.offers(*channel));
     let channel = newest.or_else(|| offered(&api).next()).ok_or(CommandFailure::ChannelNotConfigured)?;
     let key = key_of(&headers, order_id, "renew", "")?;
     let wish = PayWish { channel, payer: Payer { openid: None, client_ip: client.0 }, by_scan: false };

@@ -75,7 +75,8 @@ impl KeptNotice {
 #[async_trait]
 pub trait NoticeInbox: Send + Sync {
     /// Keeps a notification, durably. A repeat of a genuine one is counted, not kept again: it brings its verdict, unless
-    /// that would take back that nothing is to be done about the notification.
+    /// that would take back that nothing is to be done about the notification. One that an operator dismissed before its
+    /// money was known is opened again once it is.
     async fn keep(&self, notice: KeptNotice) -> Result<(), DatabaseError>;
 
     /// Where operators work on what is kept; `None` for an inbox that none of them works on.

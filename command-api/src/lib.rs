@@ -17,6 +17,7 @@ mod links;
 mod native_callback;
 mod notices;
 mod orders;
+mod parked;
 mod pay_records;
 mod payer;
 pub mod process_managers;
@@ -49,12 +50,16 @@ pub use inbox::{
 pub use links::Links;
 pub use notices::{NoticeAnswer, NoticeFailure, NoticeVerdict, Unverified};
 pub use orders::{BusinessItem, BusinessOrder, OrderRequest};
+pub use parked::{ParkedActed, ParkedActs, ParkedCommand, ParkedFailure, ParkedOutcome, ParkedReply, ParkedWish};
 pub use pay_records::PayWish;
 pub use payer::Payer;
-pub use reconcile::{Discrepancy, DiscrepancyKind, Movement, Reconciliation};
+pub use reconcile::{
+    DayState, Discrepancy, DiscrepancyKind, MemoryStatementBook, Movement, Reconciliation, STATEMENT_MIGRATION, SqlStatementBook,
+    StatementBook, StatementDay,
+};
 pub use refunds::{OperatorChoice, RefundAnswer, RefundWish};
 pub use renewal::Renewed;
-pub use routes::{ApiState, routes};
+pub use routes::{ApiState, PARKED_PATH, parked_routes, routes};
 pub use service::{CommandConfig, Commands, Ports};
 pub use stock::{StockAnswer, StockChange};
 pub use wallet::Wallet;

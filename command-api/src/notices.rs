@@ -1,5 +1,6 @@
 //! Notifications: verified on their raw bytes, compared with our record, decided, durable, kept, and only then answered.
 
+mod assigning;
 mod failure;
 mod judging;
 mod matched;

@@ -169,6 +169,7 @@ impl Commands {
     async fn draft_from_business(&self, service: &str, order: BusinessOrder) -> Result<OrderDraft, CommandFailure> {
         let items = order.items.into_iter().map(|item| OrderItem {
             goods_id: item.goods_id,
+            kind: None,
             sku_id: None,
             name: item.name,
             quantity: item.quantity,
@@ -264,6 +265,7 @@ pub(crate) fn line(product: &Product, sku_id: Option<SkuId>, quantity: u32) -> R
     };
     Ok(OrderItem {
         goods_id: product.product_id.clone(),
+        kind: Some(product.kind),
         sku_id,
         name,
         quantity,

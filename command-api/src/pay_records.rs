@@ -3,7 +3,7 @@
 mod opening;
 mod preparing;
 
-use domain::order::{Attempt, IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent};
+use domain::order::{Attempt, IdempotencyKeyRecorded, Order, OrderCommand, OrderEvent, OrderRejection, OrderStatus, OrderStreamEvent};
 use domain::pay_record::{ClosedProof, PayRecord, PayRecordEvent, PayRecordStatus};
 use domain::{Channel, Decider, OrderId, PayNo, RefundNo};
 use uuid::Uuid;
@@ -145,11 +145,20 @@ impl Commands {
         }
         let configured = self.ports.channels.get(channel).ok_or(CommandFailure::ChannelNotConfigured)?;
         let attempt = self.attempt(order, wish, configured).await?;
-        let usable = |record: &PayRecord| record.code_is_usable(self.now()) && !is_numbered(record, attempt.replaces);
-        if !order.live_pay_record(channel).is_some_and(usable) && !configured.gateway.available() {
+        let usable = |record: &&PayRecord| record.code_is_usable(self.now()) && !is_numbered(record, attempt.replaces);
+        let live = order.live_pay_record(channel).filter(usable);
+        let context = Context::of_caller(caller, correlation_id);
+        if !self.ports.channels.offers(channel) {
+            // What was begun while it was offered can be paid still; nothing new is made.
+            let pay_no = live.and_then(|record| record.issued.as_ref()).map(|issued| issued.pay_no);
+            let pay_no = pay_no.filter(|_| order.status == OrderStatus::AwaitingPayment).ok_or(CommandFailure::ChannelNotConfigured)?;
+            at_revision(&standing, if_match)?;
+            let order = self.key_recorded(&stream_id, &context, key, Some(pay_no)).await?;
+            return Ok(Attempted { pay_no, order, is_new: false, replayed: false });
+        }
+        if live.is_none() && !configured.gateway.available() {
             return Err(CommandFailure::ChannelUnavailable);
         }
-        let context = Context::of_caller(caller, correlation_id);
         let attempted = self.issue(&context, order_id, attempt, key, if_match).await?;
         // A form is made only when a browser comes for it.
         let asks_first = attempted.is_new && !channel.takes_form();

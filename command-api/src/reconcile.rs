@@ -3,11 +3,14 @@
 //! A statement is a file that nobody signed, so no line of it is recorded as it stands. What the log does not hold is asked of
 //! the channel, and its verified answer becomes the same command that a notification would have become.
 
+mod book;
 mod lines;
 mod ours;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
 use domain::{Channel, Money};
+use gateway::Statement;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::caller::Caller;
@@ -15,6 +18,8 @@ use crate::failure::CommandFailure;
 use crate::handler::Context;
 use crate::service::Commands;
 use crate::wallet::Wallet;
+
+pub use book::{DayState, MemoryStatementBook, STATEMENT_MIGRATION, SqlStatementBook, StatementBook, StatementDay};
 
 /// Both wallets count days in Beijing.
 const BEIJING_S: i32 = 8 * 3600;
@@ -54,7 +59,8 @@ pub struct Discrepancy {
 }
 
 /// How two sides differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DiscrepancyKind {
     /// The channel has it and the log does not.
     ChannelOnly,
@@ -76,7 +82,8 @@ impl DiscrepancyKind {
 }
 
 /// Which way money moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Movement {
     /// A buyer paid.
     Payment,
@@ -108,16 +115,23 @@ impl Commands {
         correlation_id: Uuid,
     ) -> Result<Reconciliation, CommandFailure> {
         let wallet = Wallet::of(channel).ok_or(CommandFailure::ChannelNotConfigured)?;
+        let result = self.reconcile_day(&Context::of_caller(caller, correlation_id), wallet, date).await?;
+        let kept = StatementDay::compared(result.clone(), self.now());
+        self.ports.statements.put(kept).await.map_err(CommandFailure::Inbox)?;
+        Ok(result)
+    }
+
+    /// Compares a day with the wallet's statement of it. Errors as those of [`Commands::reconcile`].
+    pub(crate) async fn reconcile_day(&self, context: &Context, wallet: Wallet, date: NaiveDate) -> Result<Reconciliation, CommandFailure> {
         let (from, until) = day(date).filter(|(_, until)| *until <= self.now()).ok_or_else(|| CommandFailure::Invalid {
             field: "date",
             code: chassis::problem::field::OUT_OF_RANGE,
             message: "A day that is over in Beijing.".to_owned(),
         })?;
         let statement = self.gateway_of(wallet)?.download_statement(date).await?;
-        let context = Context::of_caller(caller, correlation_id);
         let mut result = Reconciliation { wallet, date, lines: statement.lines.len(), matched: 0, recorded: 0, discrepancies: Vec::new() };
         for line in &statement.lines {
-            match self.look_at_line(&context, wallet, line).await? {
+            match self.look_at_line(context, wallet, line).await? {
                 lines::Found::Matched => result.matched += 1,
                 lines::Found::Recorded => result.recorded += 1,
                 lines::Found::Different(kind) => result.discrepancies.push(lines::discrepancy(kind, line)),
@@ -130,6 +144,43 @@ impl Commands {
         );
         Ok(result)
     }
+
+    /// The days that were compared or are to be, the newest first: at most `limit` of those that come after `after`.
+    pub async fn statement_days(
+        &self,
+        state: Option<DayState>,
+        after: Option<(NaiveDate, Wallet)>,
+        limit: u32,
+    ) -> Result<Vec<StatementDay>, CommandFailure> {
+        self.ports.statements.page(state, after, limit).await.map_err(CommandFailure::Inbox)
+    }
+
+    /// Whether the log knows of nothing that moved on a day.
+    pub(crate) async fn is_quiet(&self, wallet: Wallet, date: NaiveDate) -> Result<bool, CommandFailure> {
+        let Some((from, until)) = day(date) else { return Ok(true) };
+        let nothing = Statement { date, lines: Vec::new() };
+        Ok(self.missing_in(wallet, from, until, &nothing).await?.is_empty())
+    }
+}
+
+/// How long after the end of a day its statement is there: both channels say when they are done with it, and are given
+/// half an hour more.
+fn made_after(wallet: Wallet) -> TimeDelta {
+    match wallet {
+        Wallet::Alipay => TimeDelta::minutes(9 * 60 + 30),
+        Wallet::Wechat | Wallet::WechatV2 => TimeDelta::minutes(10 * 60 + 30),
+    }
+}
+
+/// From when on the channel has a day's statement; none where the calendar ends.
+pub(crate) fn ready_at(wallet: Wallet, date: NaiveDate) -> Option<DateTime<Utc>> {
+    day(date)?.1.checked_add_signed(made_after(wallet))
+}
+
+/// The newest day whose statement the channel has.
+pub(crate) fn newest_ready(wallet: Wallet, now: DateTime<Utc>) -> Option<NaiveDate> {
+    let beijing = FixedOffset::east_opt(BEIJING_S)?;
+    (now - made_after(wallet)).with_timezone(&beijing).date_naive().pred_opt()
 }
 
 /// The first moment of a day in Beijing, and that of the next; none where the calendar ends.

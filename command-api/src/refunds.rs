@@ -1,5 +1,7 @@
 //! Giving money back: an operator's wish, the channel, the outcome.
 
+mod foreign;
+
 use domain::order::{
     Order, OrderCommand, OrderEvent, OrderRejection, OrderStreamEvent, Refund, RefundCommand, RefundOutcome, RefundStatus,
 };
@@ -13,6 +15,8 @@ use crate::handler::{Context, ExecuteError, Standing};
 use crate::pay_records::{key_is_ours, key_is_used, owned, with_key};
 use crate::service::Commands;
 use crate::streams;
+
+pub(crate) use foreign::{ForeignRefund, stands_for_another};
 
 /// How a refund stands that a command was about.
 #[derive(Clone, Debug)]

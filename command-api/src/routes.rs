@@ -3,6 +3,7 @@
 mod notices;
 mod notify;
 mod orders;
+mod parked;
 mod pay_records;
 mod product_codes;
 mod reconciliations;
@@ -37,6 +38,8 @@ use crate::pay_records::Attempted;
 use crate::render::{self, QrImages};
 use crate::service::Commands;
 use crate::streams;
+
+pub use parked::{PARKED_PATH, parked_routes};
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -94,6 +97,7 @@ pub fn routes(api: ApiState) -> Router {
     Router::new()
         .merge(commands)
         .route("/return/{token}", get(checkout::returned))
+        .route("/checkout/offer", get(checkout::offer))
         .route("/checkout/{token}", get(checkout::page))
         .route("/checkout/{token}/watch", get(checkout::watch))
         .route("/notify/alipay", post(notify::alipay))
@@ -103,6 +107,7 @@ pub fn routes(api: ApiState) -> Router {
         .route("/notify/wechat/v2/refund", post(notify::wechat_v2))
         .route("/wechat/native-callback", post(product_codes::callback))
         .route("/api/v1/notices", get(notices::list))
+        .route("/api/v1/operations/reconciliations", get(reconciliations::list))
         .with_state(api)
 }
 

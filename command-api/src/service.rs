@@ -20,6 +20,7 @@ use crate::channels::Channels;
 use crate::coupons::CouponRule;
 use crate::handler::Handler;
 use crate::inbox::NoticeInbox;
+use crate::reconcile::StatementBook;
 
 /// What the commands are given of the outside.
 #[derive(Clone)]
@@ -38,6 +39,8 @@ pub struct Ports {
     pub person_keys: Arc<dyn PersonKeys>,
     /// Where notifications are kept as they came.
     pub inbox: Arc<dyn NoticeInbox>,
+    /// Where it is kept what came of each day's statement.
+    pub statements: Arc<dyn StatementBook>,
     /// The channels.
     pub channels: Channels,
 }

@@ -39,7 +39,9 @@ impl Commands {
         }
         at_revision(&standing, if_match)?;
         let context = Context::of_caller(caller, correlation_id);
-        if !matches!(record.status, PayRecordStatus::Confirmed | PayRecordStatus::Failed | PayRecordStatus::Surplus) {
+        let is_over = matches!(record.status, PayRecordStatus::Confirmed | PayRecordStatus::Failed | PayRecordStatus::Surplus);
+        // Its own code may have been paid too where other money settled it.
+        if !is_over || record.is_settled_by_others() {
             // Whoever asks again and again is answered from the log.
             if self.questions.check(pay_no, self.now()).is_ok() {
                 self.settle_by_query(&context, pay_no).await?;

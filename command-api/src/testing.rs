@@ -26,7 +26,7 @@ use crate::handler::Standing;
 use crate::pay_records::Attempted;
 use crate::{
     BusinessItem, BusinessOrder, Caller, CallerKey, Channels, CommandConfig, CommandFailure, Commands, ConfiguredChannel, CouponRule,
-    Created, OrderRequest, Ports, StockChange, streams,
+    Created, MemoryStatementBook, OrderRequest, Ports, StockChange, streams,
 };
 
 pub(crate) use api::{Answer, Api};
@@ -83,6 +83,7 @@ impl World {
             catalogue: catalogue.clone(),
             person_keys: Arc::new(MemoryPersonKeys::new(ids)),
             inbox: inbox.clone(),
+            statements: Arc::new(MemoryStatementBook::default()),
             channels: Channels::default().with(Channel::AlipayQr, configured),
         };
         let commands = Commands::new(ports.clone(), CONFIG);
@@ -227,6 +228,25 @@ impl World {
     pub(crate) async fn pending(&self) -> PayNo {
         let order_id = self.order().await;
         self.attempt(order_id).await
+    }
+
+    /// Another buyer's order for the paid course.
+    pub(crate) async fn order_of(&self, name: &str) -> OrderId {
+        let selection_id = self.select(name, "course-rust").await;
+        let (created, _) = self.create(&buyer(name), of_selection(selection_id), None).await.unwrap();
+        created.resource_id.parse().unwrap()
+    }
+
+    /// An attempt for whoever's order it is.
+    pub(crate) async fn attempt_of(&self, order_id: OrderId) -> PayNo {
+        let attempted = self.commands.create_pay_record(&Caller::CheckoutLink, order_id, Channel::AlipayQr, None, None, CORRELATION);
+        attempted.await.unwrap().pay_no
+    }
+
+    /// Another buyer's order with one attempt whose code is there.
+    pub(crate) async fn pending_of(&self, name: &str) -> PayNo {
+        let order_id = self.order_of(name).await;
+        self.attempt_of(order_id).await
     }
 
     /// An order with one attempt whose channel did not answer.

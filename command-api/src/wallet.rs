@@ -18,7 +18,7 @@ pub enum Wallet {
 }
 
 impl Wallet {
-    const ALL: [Self; 3] = [Self::Alipay, Self::Wechat, Self::WechatV2];
+    pub(crate) const ALL: [Self; 3] = [Self::Alipay, Self::Wechat, Self::WechatV2];
 
     /// The word in the inbox, in streams of unknown captures, in logs and metrics.
     pub fn as_str(self) -> &'static str {
@@ -70,6 +70,11 @@ impl Commands {
     /// Whether any product of the wallet is configured.
     pub(crate) fn has_wallet(&self, wallet: Wallet) -> bool {
         self.gateway_of(wallet).is_ok()
+    }
+
+    /// Whether new attempts may be made through any product of the wallet.
+    pub(crate) fn offers_wallet(&self, wallet: Wallet) -> bool {
+        wallet.channels().iter().any(|channel| self.ports.channels.offers(*channel))
     }
 }
 

@@ -14,7 +14,7 @@ stored_events! {
     /// What may happen to a key.
     IdempotencyEvent {
         /// It fixes what is created.
-        IdempotencyKeyClaimed = 1,
+        IdempotencyKeyClaimed = 2,
         /// What was to be created exists under another key.
         IdempotencyKeyRedirected = 1,
         /// What it created ended unpaid: it may be claimed again.

@@ -12,6 +12,7 @@ pub mod money;
 pub mod operations;
 pub mod order;
 pub mod pay_record;
+mod product_kind;
 pub mod published;
 #[cfg(test)]
 mod scenario;
@@ -24,3 +25,4 @@ pub use channel::Channel;
 pub use decider::Decider;
 pub use ids::{BuyerId, CouponId, OrderId, PayNo, ProductId, RefundNo, SelectionId, SkuId};
 pub use money::{Currency, MinorUnits, Money};
+pub use product_kind::ProductKind;

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use crate::coupon::{CouponEvent, CouponGranted, CouponReleased, CouponReserved, CouponUsed, CouponWithdrawn};
 use crate::course_selection::{CourseSelected, CourseSelectionEvent};
 use crate::idempotency::IdempotencyEvent;
-use crate::operations::OperationEvent;
+use crate::operations::{OperationEvent, ParkedActDone, ParkedActLapsed, ParkedActRequested};
 use crate::order::{
     OrderAbandoned, OrderCancelled, OrderClosing, OrderCreated, OrderEvent, OrderExpired, OrderPaid, OrderRevived, RefundAccepted,
     RefundFailed, RefundNeedsOperator, RefundObserved, RefundRequested, RefundRetried, RefundSettled, RefundSucceeded, SurplusResolved,
@@ -19,7 +19,8 @@ use crate::pay_record::{
 use crate::stock::{StockAdjusted, StockEvent, StockReceived, StockReleased, StockReserved, StockSold};
 use crate::stored::{StoredFormError, UPCASTERS, upcast};
 use crate::unknown_capture::{
-    UnknownCaptureAssigned, UnknownCaptureEvent, UnknownCaptureOutcome, UnknownCaptureReceived, UnknownCaptureResolved,
+    UnknownCaptureAssigned, UnknownCaptureEvent, UnknownCaptureMatched, UnknownCaptureOutcome, UnknownCaptureReceived,
+    UnknownCaptureRefunded, UnknownCaptureResolved, UnknownCaptureUnassigned,
 };
 
 /// One published event.
@@ -65,7 +66,10 @@ pub fn events() -> Vec<PublishedEvent> {
         published::<SurplusPaymentReceived>("SurplusPaymentReceived", "pay_record"),
         published::<LatePaymentReceived>("LatePaymentReceived", "pay_record"),
         published::<UnknownCaptureReceived>("UnknownCaptureReceived", "unknown_capture"),
+        published::<UnknownCaptureRefunded>("UnknownCaptureRefunded", "unknown_capture"),
         published::<UnknownCaptureAssigned>("UnknownCaptureAssigned", "unknown_capture"),
+        published::<UnknownCaptureMatched>("UnknownCaptureMatched", "unknown_capture"),
+        published::<UnknownCaptureUnassigned>("UnknownCaptureUnassigned", "unknown_capture"),
         published::<UnknownCaptureResolved>("UnknownCaptureResolved", "unknown_capture"),
         published::<StockReceived>("StockReceived", "stock"),
         published::<StockReserved>("StockReserved", "stock"),
@@ -78,6 +82,9 @@ pub fn events() -> Vec<PublishedEvent> {
         published::<CouponUsed>("CouponUsed", "coupon"),
         published::<CouponWithdrawn>("CouponWithdrawn", "coupon"),
         published::<CourseSelected>("CourseSelected", "course_selection"),
+        published::<ParkedActRequested>("ParkedActRequested", "operations"),
+        published::<ParkedActDone>("ParkedActDone", "operations"),
+        published::<ParkedActLapsed>("ParkedActLapsed", "operations"),
     ]
 }
 

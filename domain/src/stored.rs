@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::product_kind::ProductKind;
+
 /// Why a stored event cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredFormError {
@@ -46,7 +48,30 @@ pub const UPCASTERS: &[Upcaster] = &[
     // Whom the channel is told of was never told of before: nothing changes.
     Upcaster { event_type: "PayRecordIssued", from: 1, apply: |content| content },
     Upcaster { event_type: "PayRecordPrepared", from: 1, apply: only_codes },
+    Upcaster { event_type: "OrderCreated", from: 1, apply: kinds_of_lines },
+    Upcaster { event_type: "PaymentConfirmed", from: 1, apply: kinds_of_lines },
+    Upcaster { event_type: "RefundSucceeded", from: 1, apply: kinds_of_lines },
+    Upcaster { event_type: "IdempotencyKeyClaimed", from: 1, apply: kinds_of_claimed_lines },
 ];
+
+/// Before lines said what they are, all lines of an order of the catalogue were what the order is.
+fn kinds_of_lines(mut content: Value) -> Value {
+    let kind = content.get("order_type").and_then(Value::as_str).and_then(ProductKind::parse);
+    if let (Some(kind), Some(items)) = (kind, content.get_mut("items").and_then(Value::as_array_mut)) {
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            item.insert("kind".to_owned(), kind.word().into());
+        }
+    }
+    content
+}
+
+/// The same for the lines of a claimed order.
+fn kinds_of_claimed_lines(mut content: Value) -> Value {
+    if let Some(order) = content.pointer_mut("/intent/order") {
+        *order = kinds_of_lines(order.take());
+    }
+    content
+}
 
 /// All that channels gave were codes.
 fn only_codes(mut content: Value) -> Value {

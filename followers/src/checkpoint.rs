@@ -1,5 +1,7 @@
-use database::{Database, DatabaseError, Transaction, values};
+use database::{Database, DatabaseError, Transaction, Value, values};
 use event_store::Position;
+
+const ADVANCE: &str = "update follower_checkpoint set position = $4 where name = $1 and generation = $2 and position = $3";
 
 /// How far a follower has come, and of which making its tables are. It is stored beside what it speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +46,30 @@ impl Checkpoint {
     ///
     /// Call it before the effect's own writes: it takes the lock for which a second worker and the end of a rebuild wait.
     pub async fn advance(self, transaction: &mut Transaction, name: &str, to: Position) -> Result<Self, AdvanceError> {
-        let (from, to_number) = (self.position.as_i64(), to.as_i64());
         if self == Self::FIRST {
             let sql = "insert into follower_checkpoint (name, generation, position) values ($1, $2, $3) on conflict (name) do nothing";
-            transaction.execute(sql, values![name, self.generation, from]).await?;
+            transaction.execute(sql, values![name, self.generation, self.position.as_i64()]).await?;
         }
-        let sql = "update follower_checkpoint set position = $4 where name = $1 and generation = $2 and position = $3";
-        match transaction.execute(sql, values![name, self.generation, from, to_number]).await? {
-            0 => Err(AdvanceError::Overtaken),
-            _ => Ok(Self { position: to, ..self }),
+        self.moved(transaction.execute(ADVANCE, self.advance_values(name, to)).await?, to)
+    }
+
+    /// As [`Self::advance`] where nothing else is to be written: mostly one statement, without a transaction around it.
+    pub async fn advance_alone(self, database: &Database, name: &str, to: Position) -> Result<Self, AdvanceError> {
+        if self != Self::FIRST {
+            return self.moved(database.execute(ADVANCE, self.advance_values(name, to)).await?, to);
         }
+        let mut transaction = database.begin_with_first().await?;
+        let moved = self.advance(&mut transaction, name, to).await?;
+        transaction.commit().await?;
+        Ok(moved)
+    }
+
+    fn advance_values(self, name: &str, to: Position) -> Vec<Value> {
+        values![name, self.generation, self.position.as_i64(), to.as_i64()]
+    }
+
+    fn moved(self, rows: u64, to: Position) -> Result<Self, AdvanceError> {
+        if rows == 0 { Err(AdvanceError::Overtaken) } else { Ok(Self { position: to, ..self }) }
     }
 
     /// The same for a checkpoint in memory: moves `stored` from this one to `to`. Errors: [`Overtaken`], and `stored` stays.

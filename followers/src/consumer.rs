@@ -204,4 +204,11 @@ impl<E: ConsumerEffect> Follower for Consumer<E> {
         let from = self.effect.checkpoint().await?;
         self.feed.lag(from.position).await.map_err(|error| FollowerError::Work(Box::new(error)))
     }
+
+    async fn release(&self) -> Result<(), FollowerError> {
+        match &self.lease {
+            Some(lease) => lease.give_back().await,
+            None => Ok(()),
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub use message_feed::{
     Batch, Link, LogMessageFeed, MemoryBroker, MemoryMessageFeed, Message, MessageFeed, MessageFeedError, PARTS, Part, SubjectFilter,
 };
 pub use parking::{
-    Asked, BookChange, Mark, MemoryBook, ParkedChange, ParkedMessage, ParkedState, ParkingDesk, ParkingDeskError, Patience, SqlBook,
-    Standing, TURNS_OF, UnknownParkedState,
+    Asked, BookChange, Mark, MemoryBook, MemoryParking, ParkedChange, ParkedMessage, ParkedMessages, ParkedState, ParkingDesk,
+    ParkingDeskError, Patience, SqlBook, Standing, TURNS_OF, UnknownParkedState,
 };
 pub use run::{FIRST_BACK_OFF, LONGEST_BACK_OFF, POLL_INTERVAL, run_forever};

@@ -15,12 +15,14 @@ use uuid::Uuid;
 mod book;
 mod desk;
 mod memory;
+mod port;
 mod row;
 mod sql;
 
 pub use book::{Asked, BookChange, Mark, ParkedChange, Standing, TURNS_OF};
 pub use desk::{ParkingDesk, ParkingDeskError};
 pub use memory::MemoryBook;
+pub use port::{MemoryParking, ParkedMessages};
 pub use sql::SqlBook;
 
 /// How often a message is tried, and when again.
@@ -123,6 +125,22 @@ impl ParkedMessage {
     /// Its number.
     pub fn id_of(consumer: &str, position: Position) -> String {
         format!("{consumer}-{position}")
+    }
+
+    /// A message of `consumer` that an operator has skipped, with its event as the log has it.
+    pub fn skipped(consumer: &str, event: RecordedEvent, skip_reason: &str, parked_at: DateTime<Utc>) -> Self {
+        Self {
+            parked_id: Self::id_of(consumer, event.position),
+            consumer: consumer.to_owned(),
+            part: None,
+            state: ParkedState::Skipped,
+            tries: 0,
+            reason: "an operator has skipped it".to_owned(),
+            skip_reason: Some(skip_reason.to_owned()),
+            retry_at: None,
+            parked_at,
+            event,
+        }
     }
 
     /// What it waits in: the messages of one stream for one consumer.

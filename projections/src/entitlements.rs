@@ -1,10 +1,12 @@
 //! Entitlements: a consumer of PaymentConfirmed and RefundSucceeded.
 //!
-//! Each line of a paid order of study material or tutoring entitles its buyer to what was bought. All of an order's are
-//! revoked, once and for good, when all that was paid for it has gone back; a part revokes none.
+//! Each line of study material or tutoring of a paid order entitles its buyer to what was bought, whether the order holds
+//! nothing else or is a mixed one. All of an order's are revoked, once and for good, when all that was paid for it has gone
+//! back; a part revokes none.
 
 use database::Time;
-use domain::order::{OrderEvent, OrderStreamEvent, RefundSucceeded};
+use domain::ProductKind;
+use domain::order::{OrderEvent, OrderStreamEvent, OrderType, RefundSucceeded};
 use domain::pay_record::{OrderItem, PayRecordEvent, PaymentConfirmed};
 use domain::stored::StoredFormError;
 use event_store::RecordedEvent;
@@ -18,8 +20,18 @@ mod tests;
 
 pub(crate) use table::TABLE;
 
-/// The kinds of business that entitle to something.
-const KINDS: [&str; 2] = ["material", "tutoring"];
+/// The order types whose orders may hold lines that entitle to something.
+const ORDER_TYPES: [&str; 3] = ["material", "tutoring", "mixed"];
+
+/// What a line entitles to; `None` where it entitles to nothing. A line that does not say what it is, is what its order is.
+fn entitling(order_type: &OrderType, item: &OrderItem) -> Option<ProductKind> {
+    let kind = item.kind.or_else(|| ProductKind::parse(order_type.as_str()));
+    kind.filter(|kind| matches!(kind, ProductKind::Material | ProductKind::Tutoring))
+}
+
+fn entitles(order_type: &OrderType, items: &[OrderItem]) -> bool {
+    items.iter().any(|item| entitling(order_type, item).is_some())
+}
 
 /// A row of `entitlement_view`; its columns are described in `migrations/views`.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -42,7 +54,7 @@ pub struct EntitlementRow {
 /// What the lines of an order entitle to, in their order; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntitlementsOfOrder {
-    /// One row a line.
+    /// One row for each line that entitles to something.
     pub lines: Vec<EntitlementRow>,
 }
 
@@ -65,7 +77,9 @@ impl ConsumerProjector for Entitlements {
     const REBUILD_NAME: &'static str = "entitlements:rebuild";
 
     fn subjects() -> Vec<SubjectFilter> {
-        let of = |event_type: &'static str| KINDS.map(|kind| SubjectFilter { aggregate: "pay_record", event_type, order_type: Some(kind) });
+        let of = |event_type: &'static str| {
+            ORDER_TYPES.map(|order_type| SubjectFilter { aggregate: "pay_record", event_type, order_type: Some(order_type) })
+        };
         ["PaymentConfirmed", "RefundSucceeded"].into_iter().flat_map(of).collect()
     }
 }
@@ -90,12 +104,9 @@ impl Projector for Entitlements {
 
     fn key(event: &EntitlementFact, _: &RecordedEvent) -> Option<String> {
         match event {
-            EntitlementFact::Paid(event) => {
-                (KINDS.contains(&event.order_type.as_str()) && !event.items.is_empty()).then(|| event.order_id.to_string())
-            }
+            EntitlementFact::Paid(event) => entitles(&event.order_type, &event.items).then(|| event.order_id.to_string()),
             EntitlementFact::Refunded(event) => {
-                let entitled = KINDS.contains(&event.order_type.as_str()) && !event.items.is_empty();
-                (event.fully_refunded && entitled).then(|| event.order_id.to_string())
+                (event.fully_refunded && entitles(&event.order_type, &event.items)).then(|| event.order_id.to_string())
             }
             EntitlementFact::Other => None,
         }
@@ -111,7 +122,10 @@ impl Projector for Entitlements {
     fn evolve(row: Option<EntitlementsOfOrder>, event: &EntitlementFact, recorded: &RecordedEvent) -> Option<EntitlementsOfOrder> {
         match (row, event) {
             (None, EntitlementFact::Paid(event)) => {
-                let lines = (1..).zip(&event.items).map(|(number, item)| EntitlementRow::granted(event, number, item, recorded));
+                let lines = (1..).zip(&event.items).filter_map(|(number, item)| {
+                    let kind = entitling(&event.order_type, item)?;
+                    Some(EntitlementRow::granted(event, number, kind, item, recorded))
+                });
                 Some(EntitlementsOfOrder { lines: lines.collect() })
             }
             (Some(mut row), EntitlementFact::Refunded(event)) => {
@@ -128,13 +142,13 @@ impl Projector for Entitlements {
 }
 
 impl EntitlementRow {
-    fn granted(event: &PaymentConfirmed, number: usize, item: &OrderItem, recorded: &RecordedEvent) -> Self {
+    fn granted(event: &PaymentConfirmed, number: usize, kind: ProductKind, item: &OrderItem, recorded: &RecordedEvent) -> Self {
         Self {
             // Of equal width, so that the lines stand in their order wherever ids are compared.
             entitlement_id: format!("{}-{number:03}", event.order_id),
             order_id: event.order_id.to_string(),
             buyer_id: event.buyer_id.as_str().to_owned(),
-            kind: event.order_type.as_str().to_owned(),
+            kind: kind.word().to_owned(),
             goods_id: item.goods_id.as_str().to_owned(),
             sku_id: item.sku_id.as_ref().map(|sku_id| sku_id.as_str().to_owned()),
             name: item.name.clone(),

@@ -1,8 +1,9 @@
 //! Orders, each as its stream says.
 
 use database::Time;
+use domain::ProductKind;
 use domain::order::{
-    Client, OrderCreated, OrderEvent, OrderSource, OrderStatus, OrderStreamEvent, OrderType, PaymentStatus, RefundSucceeded,
+    Client, OrderCreated, OrderDraft, OrderEvent, OrderSource, OrderStatus, OrderStreamEvent, PaymentStatus, RefundSucceeded,
 };
 use domain::pay_record::{OrderItem, PayRecordEvent};
 use domain::stored::StoredFormError;
@@ -140,7 +141,7 @@ impl OrderRow {
             coupon_id: draft.coupon.as_ref().map(|coupon| coupon.coupon_id.to_string()),
             status: OrderStatus::AwaitingPayment.as_str().to_owned(),
             payment_status: PaymentStatus::Unpaid.as_str().to_owned(),
-            shipping_status: shipping_status_at_first(&draft.order_type).to_owned(),
+            shipping_status: shipping_status_at_first(draft).to_owned(),
             items_json: items_json(&draft.items),
             created_at: event.created_at.into(),
             expires_at: event.expires_at.into(),
@@ -218,9 +219,10 @@ impl OrderRow {
     }
 }
 
-/// Only goods travel; whether a mixed order holds any is not told by its type.
-fn shipping_status_at_first(order_type: &OrderType) -> &'static str {
-    if order_type.as_str() == "goods" { "unshipped" } else { "none" }
+/// Only goods travel: those of an order of goods, or among the lines of a mixed one.
+fn shipping_status_at_first(draft: &OrderDraft) -> &'static str {
+    let holds_goods = draft.items.iter().any(|item| item.kind == Some(ProductKind::Goods));
+    if holds_goods || draft.order_type.as_str() == ProductKind::Goods.word() { "unshipped" } else { "none" }
 }
 
 fn source_word(source: OrderSource) -> &'static str {

@@ -56,6 +56,7 @@ fn fen(number: i64) -> MinorUnits {
 fn item(goods: &str) -> OrderItem {
     OrderItem {
         goods_id: ProductId::parse(goods).unwrap(),
+        kind: None,
         sku_id: Some(SkuId::parse("sku-1").unwrap()),
         name: "Rust \"from\" the start".to_owned(),
         quantity: 1,

@@ -12,8 +12,9 @@ mod sql;
 #[cfg(test)]
 mod suite;
 
+pub use domain::ProductKind;
 pub use memory::MemoryCatalogue;
-pub use product::{CategoryId, InvalidCategoryId, InvalidProduct, Product, ProductDraft, ProductKind, Sku};
+pub use product::{CategoryId, InvalidCategoryId, InvalidProduct, Product, ProductDraft, Sku};
 pub use sql::SqlCatalogue;
 
 /// Reads and writes products. Every read answers what was last written: nothing is kept in between, since orders take

@@ -41,7 +41,7 @@ impl Scan<'_> {
         if let Err(rejection) = standing.state.may_begin_payment(self.api.commands.now()) {
             return Ok(self.ended(&standing.state, rejection));
         }
-        let has = |channel| self.api.commands.ports.channels.get(channel).is_some();
+        let has = |channel| offers(self.api, channel);
         match self.browser {
             Browser::Alipay if has(Channel::AlipayWap) => self.to_form().await,
             Browser::Alipay if has(Channel::AlipayQr) => self.to_prepared(Channel::AlipayQr).await,
@@ -54,7 +54,7 @@ impl Scan<'_> {
     /// To WeChat, which tells who scanned and leads back; `None` where nobody can pay inside WeChat.
     pub(super) fn to_wechat(&self) -> Option<Response> {
         let channels = &self.api.commands.ports.channels;
-        let account = channels.official_account().filter(|_| channels.get(Channel::WechatJsapi).is_some())?;
+        let account = channels.official_account().filter(|_| channels.offers(Channel::WechatJsapi))?;
         let back = self.api.links.oauth_url(self.order_id);
         Some(Redirect::to(&account.authorization_url(&back, OAUTH_STATE)).into_response())
     }
@@ -132,6 +132,20 @@ impl Scan<'_> {
             _ => pages.over(self.language, &self.api.links.checkout_path(self.order_id)),
         }
     }
+}
+
+fn offers(api: &ApiState, channel: Channel) -> bool {
+    api.commands.ports.channels.offers(channel)
+}
+
+/// Whether whoever opens the order's own code inside Alipay's app can pay there.
+pub(super) fn pays_in_alipay(api: &ApiState) -> bool {
+    offers(api, Channel::AlipayWap) || offers(api, Channel::AlipayQr)
+}
+
+/// The same for WeChat's app.
+pub(super) fn pays_in_wechat(api: &ApiState) -> bool {
+    offers(api, Channel::WechatJsapi) && api.commands.ports.channels.official_account().is_some()
 }
 
 /// It says nothing: the link itself is the permission.

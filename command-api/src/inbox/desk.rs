@@ -125,6 +125,12 @@ impl StoredNotice {
     pub fn is_ended(&self) -> bool {
         self.act.as_ref().is_some_and(|act| act.action.settles())
     }
+
+    /// Whether an operator dismissed it before what it tells proved to be money that matches nothing.
+    pub(super) fn is_dismissed_too_soon(&self, judged: &KeptNotice) -> bool {
+        let is_dismissed = self.act.as_ref().is_some_and(|act| act.action == NoticeAction::Dismissed);
+        is_dismissed && self.verdict != UNMATCHED && judged.verdict == UNMATCHED && judged.state == NoticeState::Open
+    }
 }
 
 /// Money that no pay record asked for, by the channel's number.
@@ -166,13 +172,14 @@ pub trait NoticeDesk: Send + Sync {
     /// Its text, as far as it was kept and can be unsealed.
     async fn raw(&self, notice_id: i64) -> Result<Option<RawNotification>, DatabaseError>;
 
-    /// Writes down what was made of a notification that was judged once more. One that an operator has ended stays ended,
-    /// and one that proved genuine once stays with those that are kept.
-    async fn judged(&self, notice_id: i64, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError>;
+    /// Writes down what was made of a notification that was judged once more, as it stood `before`. One that an operator has
+    /// ended stays ended, one that became something else meanwhile is not opened again, and one that proved genuine once
+    /// stays with those that are kept.
+    async fn judged(&self, before: &StoredNotice, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError>;
 
-    /// Writes down that an operator has ended a notification, and with it all that are open and tell of the same unmatched
-    /// `money`.
-    async fn end(&self, notice_id: i64, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError>;
+    /// Writes down that an operator has ended a notification, if one is named, and with it all that are open and tell of the
+    /// same unmatched `money`.
+    async fn end(&self, notice_id: Option<i64>, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError>;
 
     /// Drops what was kept long enough, up to a limit, and of unverified ones what is over the quota, the oldest first.
     async fn clean_up(&self, now: DateTime<Utc>) -> Result<CleanedUp, DatabaseError>;

@@ -45,6 +45,10 @@ impl MemoryInbox {
 impl StoredNotice {
     /// Takes over what was made of it now, unless nothing is to be done about it any more.
     fn take(&mut self, judged: &KeptNotice) {
+        if self.is_dismissed_too_soon(judged) {
+            self.act = None;
+            self.state = NoticeState::Open;
+        }
         if self.state == NoticeState::Open || judged.state == NoticeState::Settled && !self.is_ended() {
             self.verdict.clone_from(&judged.verdict);
             self.state = judged.state;
@@ -114,12 +118,15 @@ impl NoticeDesk for MemoryInbox {
         Ok(self.drawer().rows.iter().find(|row| row.stored.notice_id == notice_id).map(|row| row.raw.clone()))
     }
 
-    async fn judged(&self, notice_id: i64, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError> {
+    async fn judged(&self, before: &StoredNotice, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError> {
         let mut drawer = self.drawer();
+        let notice_id = before.notice_id;
         let repeat_key = judged.is_authentic.then(|| judged.repeat_key());
         let is_taken = drawer.rows.iter().any(|row| row.repeat_key == repeat_key && row.stored.notice_id != notice_id);
         let Some(row) = drawer.rows.iter_mut().find(|row| row.stored.notice_id == notice_id) else { return Ok(()) };
-        if row.stored.is_ended() {
+        let is_stale = judged.state == NoticeState::Open
+            && (row.stored.state, &row.stored.verdict, &row.stored.act) != (before.state, &before.verdict, &before.act);
+        if row.stored.is_ended() || is_stale {
             return Ok(());
         }
         row.repeat_key = row.repeat_key.take().or(repeat_key.filter(|_| !is_taken));
@@ -138,14 +145,14 @@ impl NoticeDesk for MemoryInbox {
         Ok(())
     }
 
-    async fn end(&self, notice_id: i64, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError> {
+    async fn end(&self, notice_id: Option<i64>, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError> {
         let mut drawer = self.drawer();
         let tells_of_it = |other: &StoredNotice| {
             let same = |money: Unmatched<'_>| other.wallet == money.wallet && other.trade_no.as_deref() == Some(money.trade_no);
             other.verdict == UNMATCHED && other.state == NoticeState::Open && money.is_some_and(same)
         };
         for row in &mut drawer.rows {
-            if row.stored.notice_id == notice_id || tells_of_it(&row.stored) {
+            if Some(row.stored.notice_id) == notice_id || tells_of_it(&row.stored) {
                 row.stored.state = NoticeState::Settled;
                 row.stored.act = Some(act.clone());
             }

@@ -42,6 +42,42 @@ const PRUNE: &str = "delete from notice_inbox where is_authentic = 0 and notice_
 const DROP_OLD: &str = "delete from notice_inbox where notice_inbox_id in (select notice_inbox_id from notice_inbox \
      where is_authentic = $1 and state = 'settled' and last_received_at < $2 order by notice_inbox_id limit $3)";
 
+/// Whether an operator dismissed the notice before what it tells proved to be money that matches nothing, as
+/// `StoredNotice::is_dismissed_too_soon` says it.
+macro_rules! too_soon {
+    () => {
+        "notice_inbox.action = 'dismissed' and notice_inbox.verdict <> 'unknown_order' \
+         and excluded.verdict = 'unknown_order' and excluded.state = 'open'"
+    };
+}
+
+/// Whether an operator has ended the notice.
+macro_rules! ended {
+    () => {
+        "coalesce(notice_inbox.action, '') in ('assigned', 'dismissed')"
+    };
+}
+
+/// Keeps a genuine notice, or writes what was made of its repeat into its row.
+const KEEP_AUTHENTIC: &str = concat!(
+    "insert into notice_inbox (wallet, repeat_key, is_authentic, out_trade_no, trade_no, amount, currency, news, verdict, state, sealed, \
+     byte_count, times_seen, first_received_at, last_received_at) \
+     values ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $12) \
+     on conflict (wallet, repeat_key) do update set times_seen = notice_inbox.times_seen + 1, \
+     last_received_at = excluded.last_received_at, verdict = case when ",
+    too_soon!(),
+    " then excluded.verdict when ",
+    ended!(),
+    " or (notice_inbox.state = 'settled' and excluded.state = 'open') then notice_inbox.verdict else excluded.verdict end, \
+     state = case when ",
+    too_soon!(),
+    " then excluded.state when ",
+    ended!(),
+    " or notice_inbox.state = 'settled' then 'settled' else excluded.state end, action = case when ",
+    too_soon!(),
+    " then null else notice_inbox.action end"
+);
+
 macro_rules! notices {
     ($which:literal) => {
         concat!(
@@ -77,15 +113,6 @@ impl SqlInbox {
 
     async fn keep_authentic(&self, notice: &KeptNotice, sealed: Vec<u8>, bytes: i64) -> Result<(), DatabaseError> {
         let (amount, currency) = amount_columns(notice.amount);
-        let sql = "insert into notice_inbox (wallet, repeat_key, is_authentic, out_trade_no, trade_no, amount, currency, news, verdict, state, sealed, \
-                   byte_count, times_seen, first_received_at, last_received_at) \
-                   values ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $12) \
-                   on conflict (wallet, repeat_key) do update set times_seen = notice_inbox.times_seen + 1, \
-                   last_received_at = excluded.last_received_at, \
-                   verdict = case when coalesce(notice_inbox.action, '') in ('assigned', 'dismissed') \
-                       or (notice_inbox.state = 'settled' and excluded.state = 'open') then notice_inbox.verdict else excluded.verdict end, \
-                   state = case when coalesce(notice_inbox.action, '') in ('assigned', 'dismissed') \
-                       or notice_inbox.state = 'settled' then 'settled' else excluded.state end";
         let values = values![
             notice.wallet,
             notice.repeat_key(),
@@ -100,7 +127,7 @@ impl SqlInbox {
             bytes,
             notice.received_at,
         ];
-        self.database.execute(sql, values).await?;
+        self.database.execute(KEEP_AUTHENTIC, values).await?;
         Ok(())
     }
 
@@ -231,7 +258,7 @@ impl NoticeDesk for SqlInbox {
         Ok(sealed.and_then(|(sealed,)| self.unsealed(&sealed)))
     }
 
-    async fn judged(&self, notice_id: i64, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError> {
+    async fn judged(&self, before: &StoredNotice, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError> {
         let repeat_key = judged.is_authentic.then(|| judged.repeat_key());
         let (amount, currency) = amount_columns(judged.amount);
         // A repeat that was kept meanwhile has the key already.
@@ -241,9 +268,10 @@ impl NoticeDesk for SqlInbox {
                    out_trade_no = coalesce($4, out_trade_no), trade_no = coalesce($5, trade_no), amount = coalesce($6, amount), \
                    currency = coalesce($7, currency), news = coalesce($14, news), verdict = $8, state = $9, action = $10, \
                    action_by = $11, action_at = $12, action_reason = $13, assigned_pay_no = null \
-                   where notice_inbox_id = $1 and coalesce(action, '') not in ('assigned', 'dismissed')";
+                   where notice_inbox_id = $1 and coalesce(action, '') not in ('assigned', 'dismissed') \
+                   and ($9 = 'settled' or (state = $15 and verdict = $16 and coalesce(action, '') = $17))";
         let values = values![
-            notice_id,
+            before.notice_id,
             judged.is_authentic,
             repeat_key,
             judged.out_trade_no.clone(),
@@ -257,12 +285,15 @@ impl NoticeDesk for SqlInbox {
             act.at,
             &act.reason,
             judged.news,
+            before.state.as_str(),
+            &before.verdict,
+            before.act.as_ref().map_or("", |act| act.action.as_str()),
         ];
         self.database.execute(sql, values).await?;
         Ok(())
     }
 
-    async fn end(&self, notice_id: i64, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError> {
+    async fn end(&self, notice_id: Option<i64>, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError> {
         let sql = "update notice_inbox set state = 'settled', action = $2, action_by = $3, action_at = $4, action_reason = $5, \
                    assigned_pay_no = $6 where notice_inbox_id = $1 \
                    or (state = 'open' and verdict = $7 and wallet = $8 and trade_no = $9)";

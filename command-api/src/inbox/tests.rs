@@ -146,8 +146,8 @@ mod suite {
         let rejudged = act(NoticeAction::Rejudged, "the key is there now");
         inbox.keep(rubbish(b"signed by a key that came late")).await.unwrap();
         inbox.keep(notice("n2", "undecided", NoticeState::Open)).await.unwrap();
-        desk.judged(1, &notice("n1", "unknown_order", NoticeState::Open), &rejudged).await.unwrap();
-        desk.judged(2, &notice("n2", "recorded", NoticeState::Settled), &rejudged).await.unwrap();
+        desk.judged(&stored(desk, 1).await, &notice("n1", "unknown_order", NoticeState::Open), &rejudged).await.unwrap();
+        desk.judged(&stored(desk, 2).await, &notice("n2", "recorded", NoticeState::Settled), &rejudged).await.unwrap();
         let kept = all(desk).await;
         let first = &kept[0];
         assert_eq!((first.is_authentic, first.verdict.as_str(), first.state), (true, "unknown_order", NoticeState::Open));
@@ -158,14 +158,54 @@ mod suite {
         inbox.keep(notice("n2", "recorded", NoticeState::Settled)).await.unwrap();
         assert_eq!(all(desk).await.iter().map(|notice| notice.times_seen).collect::<Vec<_>>(), [2, 2]);
         // A key that has gone makes no rubbish of what proved genuine.
-        desk.judged(2, &KeptNotice { state: NoticeState::Open, ..rubbish(b"the same") }, &rejudged).await.unwrap();
+        desk.judged(&stored(desk, 2).await, &KeptNotice { state: NoticeState::Open, ..rubbish(b"the same") }, &rejudged).await.unwrap();
         let kept = desk.find(2).await.unwrap().unwrap();
         assert_eq!((kept.is_authentic, kept.verdict.as_str(), kept.trade_no.as_deref()), (true, "bad_signature", Some("trade-1")));
         // The one that was rubbish and whose repeat was kept meanwhile does not take its place.
         inbox.keep(rubbish(b"once more")).await.unwrap();
         let newest = all(desk).await.pop().unwrap().notice_id;
-        desk.judged(newest, &notice("n1", "recorded", NoticeState::Settled), &rejudged).await.unwrap();
+        desk.judged(&stored(desk, newest).await, &notice("n1", "recorded", NoticeState::Settled), &rejudged).await.unwrap();
         assert!(desk.find(newest).await.unwrap().unwrap().is_authentic);
+    }
+
+    pub(super) async fn judged_late(inbox: &dyn NoticeInbox) {
+        let desk = inbox.desk().unwrap();
+        let rejudged = act(NoticeAction::Rejudged, "why not");
+        inbox.keep(notice("n1", "undecided", NoticeState::Open)).await.unwrap();
+        let before = stored(desk, 1).await;
+        // While it is judged once more, it comes again and is done with.
+        inbox.keep(notice("n1", "recorded", NoticeState::Settled)).await.unwrap();
+        desk.judged(&before, &notice("n1", "unconfirmed", NoticeState::Open), &rejudged).await.unwrap();
+        let kept = stored(desk, 1).await;
+        assert_eq!((kept.verdict.as_str(), kept.state, kept.act), ("recorded", NoticeState::Settled, None));
+        // What was judged later is not opened by who began before.
+        inbox.keep(notice("n2", "undecided", NoticeState::Open)).await.unwrap();
+        let before = all(desk).await.pop().unwrap();
+        desk.judged(&before, &notice("n2", "recorded", NoticeState::Settled), &rejudged).await.unwrap();
+        desk.judged(&before, &notice("n2", "unconfirmed", NoticeState::Open), &rejudged).await.unwrap();
+        assert_eq!(stored(desk, before.notice_id).await.state, NoticeState::Settled);
+    }
+
+    pub(super) async fn dismissed_too_soon(inbox: &dyn NoticeInbox) {
+        let desk = inbox.desk().unwrap();
+        let dismissed = act(NoticeAction::Dismissed, "nothing came");
+        inbox.keep(notice("n1", "unconfirmed", NoticeState::Open)).await.unwrap();
+        desk.end(Some(1), &dismissed, None).await.unwrap();
+        inbox.keep(notice("n1", "unconfirmed", NoticeState::Open)).await.unwrap();
+        assert_eq!(stored(desk, 1).await.state, NoticeState::Settled, "nothing new");
+        // The channel confirms the money after all, and it matches nothing.
+        inbox.keep(notice("n1", "unknown_order", NoticeState::Open)).await.unwrap();
+        let kept = stored(desk, 1).await;
+        assert_eq!((kept.verdict.as_str(), kept.state, kept.act, kept.times_seen), ("unknown_order", NoticeState::Open, None, 3));
+        // Who knew of the money and dismissed it is not asked again.
+        desk.end(Some(1), &dismissed, None).await.unwrap();
+        inbox.keep(notice("n1", "unknown_order", NoticeState::Open)).await.unwrap();
+        let kept = stored(desk, 1).await;
+        assert_eq!((kept.state, kept.act), (NoticeState::Settled, Some(dismissed)));
+    }
+
+    async fn stored(desk: &dyn NoticeDesk, notice_id: i64) -> StoredNotice {
+        desk.find(notice_id).await.unwrap().unwrap()
     }
 
     pub(super) async fn ended(inbox: &dyn NoticeInbox) {
@@ -175,16 +215,18 @@ mod suite {
         inbox.keep(KeptNotice { trade_no: Some("trade-2".to_owned()), ..notice("n3", "unknown_order", NoticeState::Open) }).await.unwrap();
         inbox.keep(notice("n4", "amount_mismatch", NoticeState::Open)).await.unwrap();
         let assigned = act(NoticeAction::Assigned("723198234567890123401".parse().unwrap()), "the buyer showed it");
-        desk.end(1, &assigned, Some(Unmatched { wallet: "alipay", trade_no: "trade-1" })).await.unwrap();
+        desk.end(Some(1), &assigned, Some(Unmatched { wallet: "alipay", trade_no: "trade-1" })).await.unwrap();
         let dismissed = act(NoticeAction::Dismissed, "another shop's");
-        desk.end(4, &dismissed, None).await.unwrap();
+        desk.end(Some(4), &dismissed, None).await.unwrap();
         let acts: Vec<_> = all(desk).await.into_iter().map(|notice| (notice.state, notice.act)).collect();
         let (open, settled) = (NoticeState::Open, NoticeState::Settled);
         let expected = [(settled, Some(assigned.clone())), (settled, Some(assigned)), (open, None), (settled, Some(dismissed.clone()))];
         assert_eq!(acts, expected, "with one notification of the same money all that are open end");
         // Neither a repeat nor another judging opens it again.
         inbox.keep(notice("n4", "undecided", NoticeState::Open)).await.unwrap();
-        desk.judged(4, &notice("n4", "unconfirmed", NoticeState::Open), &act(NoticeAction::Rejudged, "again")).await.unwrap();
+        desk.judged(&stored(desk, 4).await, &notice("n4", "unconfirmed", NoticeState::Open), &act(NoticeAction::Rejudged, "again"))
+            .await
+            .unwrap();
         let kept = desk.find(4).await.unwrap().unwrap();
         assert_eq!((kept.verdict.as_str(), kept.state, kept.act), ("amount_mismatch", NoticeState::Settled, Some(dismissed)));
     }
@@ -237,6 +279,8 @@ for_every_inbox! {
     a_page_holds_what_is_asked_for_the_newest_first: lists,
     texts_come_back_as_they_were: texts,
     what_was_judged_once_more_stands_where_it_stood: rejudged,
+    what_is_done_with_is_not_opened_by_a_judgement_begun_before: judged_late,
+    what_was_dismissed_before_its_money_was_known_is_opened_by_it: dismissed_too_soon,
     what_an_operator_has_ended_stays_ended: ended,
     what_was_kept_long_enough_is_dropped: retention,
 }

@@ -1,6 +1,6 @@
 use chassis::problem::{Code, Problem, field};
 use domain::operations::OperationRejection;
-use domain::unknown_capture::UnknownCaptureRejection;
+use domain::unknown_capture::{UnassignCause, UnknownCaptureRejection};
 
 use crate::failure::CommandFailure;
 use crate::handler::ExecuteError;
@@ -64,7 +64,18 @@ impl From<UnknownCaptureRejection> for NoticeFailure {
         match rejection {
             UnknownCaptureRejection::Unknown => Self::NotUnmatched,
             UnknownCaptureRejection::Settled => Self::Ended,
+            UnknownCaptureRejection::RefundUntold => Self::Command(rejection.into()),
             UnknownCaptureRejection::KeyReused => Self::KeyReused,
+        }
+    }
+}
+
+impl From<UnassignCause> for NoticeFailure {
+    fn from(cause: UnassignCause) -> Self {
+        match cause {
+            UnassignCause::WentBack => Self::WentBack,
+            UnassignCause::NotHeld => Self::Unconfirmed,
+            UnassignCause::NoPayRecord | UnassignCause::Refused => Self::UnknownPayRecord,
         }
     }
 }

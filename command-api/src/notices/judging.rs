@@ -118,7 +118,7 @@ impl Commands {
 
     /// Asks the channel for the payment that a notification of its refund is about; whether the log then has it, over the sum
     /// that the notification names.
-    async fn finds_payment(&self, judged: &Judged<'_>, pay_no: PayNo) -> Result<bool, CommandFailure> {
+    pub(super) async fn finds_payment(&self, judged: &Judged<'_>, pay_no: PayNo) -> Result<bool, CommandFailure> {
         self.believe_only_a_query(judged, pay_no, NoticeVerdict::Unconfirmed).await?;
         let standing = self.orders.load(&streams::order(pay_no.order_id())).await?;
         let is_it =
@@ -166,8 +166,11 @@ impl Commands {
         let refused = Ok(NoticeVerdict::Refused(NotificationRefusal::UnknownOrder));
         let stream_id = streams::unknown_capture(judged.wallet.as_str(), &notification.trade_no);
         let known = self.unknown_captures.load(&stream_id).await?;
-        if let Some(settlement) = known.state.settlement {
-            return self.settled_money(judged, settlement).await;
+        if let Some(received) = &known.state.received {
+            return match known.state.settlement {
+                Some(settlement) => self.settled_money(judged, received, settlement).await,
+                None => self.unmatched_refund(judged, received).await,
+            };
         }
         let paid_at = match &notification.news {
             News::Paid { paid_at, .. } => *paid_at,
@@ -175,9 +178,6 @@ impl Commands {
             News::Refunded { whole: false, .. } => None,
             _ => return refused,
         };
-        if known.state.received.is_some() {
-            return refused;
-        }
         let mut capture = captured(notification, paid_at, false);
         self.keep_meanwhile(judged, if notification.query_first { ASKING } else { UNDECIDED }).await?;
         if notification.query_first {
@@ -198,7 +198,7 @@ impl Commands {
         };
         let decide = |state: &UnknownCapture| UnknownCapture::decide(state, UnknownCaptureCommand::Receive(received.clone()));
         self.unknown_captures.execute_new(&stream_id, context, decide).await?;
-        refused
+        self.unmatched_refund(judged, &received).await
     }
 }
 

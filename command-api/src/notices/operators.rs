@@ -2,14 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::operations::{NoticeDismissed, NoticeRejudged, OperationEvent, Operations};
-use domain::pay_record::CaptureSource;
 use domain::stock::CommandKey;
 use domain::unknown_capture::{Settlement, UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
 use domain::{Decider, PayNo};
 use event_store::{Position, StreamId};
-use gateway::{Capture as ChannelCapture, TradeState};
 use uuid::Uuid;
 
+use super::assigning::Assignable;
 use super::failure::NoticeFailure;
 use super::matched::wallet;
 use super::read;
@@ -106,9 +105,9 @@ impl Commands {
         } else {
             let done = NoticeRejudged {
                 notice_id: notice_id.to_string(),
-                wallet: notice.wallet,
-                out_trade_no: judged.out_trade_no.clone().or(notice.out_trade_no),
-                verdict_before: notice.verdict,
+                wallet: notice.wallet.clone(),
+                out_trade_no: judged.out_trade_no.clone().or_else(|| notice.out_trade_no.clone()),
+                verdict_before: notice.verdict.clone(),
                 verdict: judged.verdict.clone(),
                 is_open: judged.state == NoticeState::Open,
                 reason: reason.to_owned(),
@@ -116,7 +115,7 @@ impl Commands {
             };
             (done.clone(), self.operated(&act, done.into()).await?.position, false)
         };
-        desk.judged(notice_id, &judged, &act.of(NoticeAction::Rejudged)).await?;
+        desk.judged(&notice, &judged, &act.of(NoticeAction::Rejudged)).await?;
         tracing::info!(notice.id = notice_id, notice.verdict = %judged.verdict, "a notification was judged once more");
         Ok(rejudged(notice_id, &done, position, replayed))
     }
@@ -135,7 +134,8 @@ impl Commands {
     /// Assigns money that matched no pay record to the one that it was paid for. What follows is decided by the order, as for
     /// any money: it pays the order, or is not owed and goes back. The channel is asked whether it holds the money.
     ///
-    /// The intent stands first, on the money's own stream; whoever dies then is followed by whoever repeats it.
+    /// The intent stands first, on the money's own stream; whoever dies then is followed by the process manager, or by whoever
+    /// repeats it.
     pub async fn assign_notice(
         &self,
         caller: &Caller,
@@ -149,28 +149,44 @@ impl Commands {
         let act = self.act(caller, reason, key, correlation_id);
         let money = self.unmatched(&notice).await?.ok_or(NoticeFailure::NotUnmatched)?;
         let replayed = money.standing.state.has_done(act.key.as_ref())?;
-        if money.standing.state.settlement.is_some_and(|settlement| settlement != Settlement::Assigned(pay_no)) {
+        let settlement = money.standing.state.settlement;
+        if settlement.is_some_and(|settlement| settlement.pay_no() != Some(pay_no)) || went_elsewhere(&notice, settlement, pay_no) {
             return Err(NoticeFailure::Ended);
         }
-        let order_stream = streams::order(pay_no.order_id());
-        let order = self.orders.load(&order_stream).await.map_err(CommandFailure::from)?;
+        // It is on that order, though nobody had said so yet.
+        if let Some(at) = self.found_after_all(&money.standing.state).await?.filter(|at| *at != pay_no) {
+            self.matched(&act.context, &money.stream_id, at, None).await?;
+            return Err(NoticeFailure::Ended);
+        }
+        let matched = match money.standing.state.settlement {
+            Some(Settlement::Matched(_)) => money.standing.clone(),
+            _ => self.assigned(&act, &money, pay_no).await?,
+        };
+        self.end(desk, &notice, &act, NoticeAction::Assigned(pay_no), Some(&money)).await?;
+        Ok(ended(notice, NoticeAction::Assigned(pay_no), matched.position, replayed))
+    }
+
+    /// Records that the money is assigned, brings it to its order, and records that it stands there.
+    async fn assigned(&self, act: &Act<'_>, money: &UnmatchedMoney, pay_no: PayNo) -> Result<Standing<UnknownCapture>, NoticeFailure> {
+        let order = self.orders.load(&streams::order(pay_no.order_id())).await.map_err(CommandFailure::from)?;
         let record = order.state.pay_record(pay_no).ok_or(NoticeFailure::UnknownPayRecord)?;
         let channel = record.issued.as_ref().map(|issued| issued.channel).ok_or(NoticeFailure::UnknownPayRecord)?;
         if wallet(channel) != Some(money.received.wallet.as_str()) {
             return Err(NoticeFailure::OtherWallet);
         }
-        let known = record.knows_capture(&money.received.trade_no);
-        let capture = if known { None } else { Some(self.word_of_the_channel(&money.received).await?) };
-        let command = || UnknownCaptureCommand::Assign { pay_no, reason: reason.to_owned(), command_key: act.key.clone() };
-        let decide = |state: &UnknownCapture| UnknownCapture::decide(state, command());
-        let assigned = self.unknown_captures.execute(&money.stream_id, &act.context, decide).await.map_err(NoticeFailure::from)?;
-        let order = match &capture {
-            Some(capture) => self.record_capture(&act.context, pay_no, capture, CaptureSource::Assigned).await?,
-            None => order,
+        let capture = match self.assignable(&money.received, pay_no).await? {
+            Assignable::Known => None,
+            Assignable::Held(capture) => Some(capture),
+            Assignable::Impossible(cause) => return Err(cause.into()),
         };
-        self.end(desk, &notice, &act, NoticeAction::Assigned(pay_no), Some(&money)).await?;
-        let position = order.position.max(assigned.standing.position);
-        Ok(ended(notice, NoticeAction::Assigned(pay_no), position, replayed))
+        let command = || UnknownCaptureCommand::Assign { pay_no, reason: act.reason.to_owned(), command_key: act.key.clone() };
+        let decide = |state: &UnknownCapture| UnknownCapture::decide(state, command());
+        self.unknown_captures.execute(&money.stream_id, &act.context, decide).await.map_err(NoticeFailure::from)?;
+        let standing = self.matched(&act.context, &money.stream_id, pay_no, capture.as_ref()).await?;
+        match standing.state.settlement {
+            Some(Settlement::Matched(at)) if at == pay_no => Ok(standing),
+            _ => Err(NoticeFailure::UnknownPayRecord),
+        }
     }
 
     /// Says that nothing is to be done about a notification: its money went back another way or belongs elsewhere, or it is
@@ -236,7 +252,7 @@ impl Commands {
             return Ok(());
         }
         let unmatched = money.map(|money| Unmatched { wallet: &money.received.wallet, trade_no: &money.received.trade_no });
-        desk.end(notice.notice_id, &act.of(action), unmatched).await?;
+        desk.end(Some(notice.notice_id), &act.of(action), unmatched).await?;
         tracing::info!(notice.id = notice.notice_id, notice.action = action.as_str(), "an operator has ended a notification");
         Ok(())
     }
@@ -262,16 +278,6 @@ impl Commands {
         Ok(received.map(|received| UnmatchedMoney { stream_id, standing, received }))
     }
 
-    /// What the channel, asked now, says of unmatched money. Only what it holds still is assigned.
-    async fn word_of_the_channel(&self, received: &UnknownCaptureReceived) -> Result<ChannelCapture, NoticeFailure> {
-        let wallet = Wallet::parse(&received.wallet).ok_or(CommandFailure::ChannelNotConfigured)?;
-        match self.gateway_of(wallet)?.query(&received.out_trade_no).await.map_err(CommandFailure::from)? {
-            TradeState::Paid(capture) if capture.trade_no == received.trade_no => Ok(capture),
-            TradeState::ClosedRefunded(_) => Err(NoticeFailure::WentBack),
-            _ => Err(NoticeFailure::Unconfirmed),
-        }
-    }
-
     /// What the act's key has done already, today or yesterday, and where that stands.
     async fn operation_done(&self, act: &Act<'_>) -> Result<Option<(OperationEvent, Position)>, NoticeFailure> {
         if act.key.is_none() {
@@ -291,6 +297,13 @@ impl Commands {
         let executed = self.operations.execute(&streams::operations(act.at.date_naive()), &act.context, decide).await;
         Ok(executed.map_err(NoticeFailure::from)?.standing)
     }
+}
+
+/// A log that was restored may have lost what the inbox still knows: the money was on another order, and what that order gave
+/// for it stands outside. It goes there again, or an operator dismisses it.
+fn went_elsewhere(notice: &StoredNotice, settlement: Option<Settlement>, pay_no: PayNo) -> bool {
+    let before = notice.act.as_ref().and_then(|act| act.action.pay_no());
+    settlement.is_none() && before.is_some_and(|before| before != pay_no)
 }
 
 fn rejudged(notice_id: i64, done: &NoticeRejudged, position: Position, replayed: bool) -> NoticeAnswer {

@@ -14,6 +14,9 @@ use crate::payer::Payer;
 use crate::service::Commands;
 use crate::streams;
 
+/// How often what the channel gave is asked for anew because another's was recorded meanwhile.
+const MOST_RENEWALS: usize = 3;
+
 /// Why an attempt ends whose payer was erased before the channel was told.
 const PAYER_ERASED: &str = "paystream.payer_erased";
 
@@ -58,7 +61,7 @@ impl Commands {
                 // The channel counts from when it answered, at the latest now. A code that is taken for dead too soon could be
                 // paid after its record was closed.
                 let expires_at = (self.now() + configured.code_life).min(until);
-                OrderCommand::RecordPrepared { pay_no, prepared: prepared(precreated), asked_at, expires_at }
+                OrderCommand::RecordPrepared { pay_no, prepared: prepared(precreated), asked_at, expires_at, replaces: None }
             }
             Err(GatewayError::Refused { code, .. }) => OrderCommand::RecordRefused { pay_no, code },
             Err(error @ GatewayError::Unknown { .. }) => {
@@ -83,6 +86,9 @@ impl Commands {
     }
 
     /// Asks the channel to prepare a payment anew whose code has died. A channel that refuses may have been paid: it is asked.
+    ///
+    /// Where somebody else does the same at once, what the channel gave last is alive and the other is not, and nobody here
+    /// knows which that is. Whoever finds the other's on the log asks once more: what is then recorded came after both.
     pub(super) async fn renew(
         &self,
         context: &Context,
@@ -90,8 +96,33 @@ impl Commands {
         configured: &ConfiguredChannel,
     ) -> Result<Attempted, CommandFailure> {
         let pay_no = attempted.pay_no;
+        let mut attempted = attempted;
+        for _ in 0..MOST_RENEWALS {
+            let replaces = given(&attempted)?;
+            let renewed = self.renew_once(context, &attempted, configured, replaces).await?;
+            let is_recorded = renewed.is_new;
+            let renewed = Attempted { is_new: false, ..renewed };
+            // What has ended, or is another attempt by now, has nothing to renew any more.
+            let is_over = renewed.pay_no != pay_no || renewed.record()?.status != PayRecordStatus::Pending;
+            if is_recorded || is_over {
+                return Ok(renewed);
+            }
+            attempted = renewed;
+        }
+        Ok(attempted)
+    }
+
+    /// One question for what takes the place of `replaces`; `is_new` says whether its answer is recorded.
+    async fn renew_once(
+        &self,
+        context: &Context,
+        attempted: &Attempted,
+        configured: &ConfiguredChannel,
+        replaces: Option<Prepared>,
+    ) -> Result<Attempted, CommandFailure> {
+        let pay_no = attempted.pay_no;
         let asked_at = self.now();
-        let (precreated, until) = match self.asked(&attempted, configured).await? {
+        let (precreated, until) = match self.asked(attempted, configured).await? {
             Ok(answered) => answered,
             Err(error @ GatewayError::Refused { .. }) => {
                 self.settle_by_query(context, pay_no).await?;
@@ -100,11 +131,17 @@ impl Commands {
             Err(error @ GatewayError::Unknown { .. }) => return Err(error.into()),
         };
         let expires_at = (self.now() + configured.code_life).min(until);
-        let command = OrderCommand::RecordPrepared { pay_no, prepared: prepared(precreated), asked_at, expires_at };
+        let command = OrderCommand::RecordPrepared { pay_no, prepared: prepared(precreated), asked_at, expires_at, replaces };
         let stream_id = streams::order(pay_no.order_id());
         match self.orders.execute(&stream_id, context, |order| Order::decide(order, command.clone())).await {
-            Ok(executed) => Ok(Attempted { order: executed.standing, ..attempted }),
-            Err(ExecuteError::Rejected(OrderRejection::PayRecord(_))) => self.ended_meanwhile(&stream_id, attempted).await,
+            Ok(executed) => {
+                let is_new = !executed.events.is_empty();
+                Ok(Attempted { pay_no, order: executed.standing, is_new, replayed: attempted.replayed })
+            }
+            Err(ExecuteError::Rejected(OrderRejection::PayRecord(_))) => {
+                let attempted = Attempted { pay_no, order: attempted.order.clone(), is_new: false, replayed: attempted.replayed };
+                self.ended_meanwhile(&stream_id, attempted).await
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -168,6 +205,11 @@ impl Commands {
         let nonce = format!("{:032x}", u128::from_be_bytes(nonce));
         Ok(Some(configured.gateway.client_parameters(issued.channel, prepay_id, now, &nonce)?))
     }
+}
+
+/// What the channel gave for the attempt, as it stands.
+fn given(attempted: &Attempted) -> Result<Option<Prepared>, CommandFailure> {
+    Ok(attempted.record()?.prepared.as_ref().map(|(prepared, _)| prepared.clone()))
 }
 
 fn prepared(precreated: Precreated) -> Prepared {

@@ -271,6 +271,10 @@ impl Follower for OrderUpkeep {
         let checkpoint = self.todo.checkpoint().await.map_err(work)?;
         Ok(self.feed.lag(checkpoint.position).await?)
     }
+
+    async fn release(&self) -> Result<(), FollowerError> {
+        self.leases.release(NAME, &self.holder).await.map_err(|error| FollowerError::Work(Box::new(error)))
+    }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub enum TodoError {
     #[error("the list's table failed")]
     Database(#[from] DatabaseError),
     /// What it holds is not what was written.
-    #[error("the list holds {0:?}, which is no order")]
+    #[error("the list holds {0:?}, which cannot be read")]
     Damaged(String),
 }
 
@@ -86,9 +86,9 @@ pub trait OrderTodo: Send + Sync {
     async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError>;
 }
 
-/// The tables of the list, steps of the views area. The first one's table was the list of attempts without an outcome, which
-/// the second one's holds too.
-pub const TODO_MIGRATIONS: [Migration; 2] = [
+/// The tables of the lists, steps of the views area. The first one's table was the list of attempts without an outcome, which
+/// the second one's holds too; the third one's is that of unmatched money on which an operator has decided.
+pub const TODO_MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 2,
         name: "unfinished_attempt",
@@ -100,6 +100,12 @@ pub const TODO_MIGRATIONS: [Migration; 2] = [
         name: "unfinished_order",
         sqlite: include_str!("../../../migrations/views/sqlite/0004_unfinished_order.sql"),
         postgres: include_str!("../../../migrations/views/postgres/0004_unfinished_order.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "unfinished_assignment",
+        sqlite: include_str!("../../../migrations/views/sqlite/0008_unfinished_assignment.sql"),
+        postgres: include_str!("../../../migrations/views/postgres/0008_unfinished_assignment.sql"),
     },
 ];
 
@@ -124,7 +130,7 @@ impl OrderTodo for SqlOrderTodo {
     }
 
     async fn advance(&self, from: Checkpoint, to: Position, touched: &[Touched]) -> Result<(), TodoError> {
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.database.begin_with_first().await?;
         from.advance(&mut transaction, NAME, to).await.map_err(|error| match error {
             AdvanceError::Overtaken => TodoError::Overtaken,
             AdvanceError::Database(error) => TodoError::Database(error),
@@ -144,7 +150,7 @@ impl OrderTodo for SqlOrderTodo {
 
     async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueOrder>, TodoError> {
         let sql = "select order_id, position, touched_at, asked_at, asked_position, reserved from unfinished_order where next_at <= $1
-            order by next_at, order_id limit $2";
+            order by next_at, order_id limit cast($2 as bigint)";
         let rows: Vec<(String, i64, Time, Option<Time>, Option<i64>, String)> = self.database.fetch_all(sql, values![now, limit]).await?;
         rows.into_iter()
             .map(|(order_id, position, touched_at, asked_at, asked_position, reserved)| {
@@ -160,7 +166,7 @@ impl OrderTodo for SqlOrderTodo {
         if looked.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.database.begin_with_first().await?;
         for look in looked {
             put(&mut transaction, look).await?;
         }

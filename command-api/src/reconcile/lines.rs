@@ -1,13 +1,14 @@
 //! What the log holds of a line of a statement, and asking the channel where it holds nothing.
 
-use domain::order::{Order, RefundCause, RefundStatus};
+use domain::order::{Order, Refund, RefundCause, RefundStatus};
 use domain::unknown_capture::{UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
 use domain::{Decider, Money, PayNo, RefundNo};
-use gateway::{RefundState, StatementLine, StatementLineKind, TradeState};
+use gateway::{Gateway, RefundFound, RefundState, StatementLine, StatementLineKind, TradeState};
 
 use super::{Discrepancy, DiscrepancyKind, Movement};
 use crate::failure::CommandFailure;
 use crate::handler::Context;
+use crate::refunds::{ForeignRefund, stands_for_another};
 use crate::service::Commands;
 use crate::settle::BEIJING;
 use crate::streams;
@@ -140,8 +141,9 @@ impl Commands {
         Ok(if has_succeeded { Found::Recorded } else { CHANNEL_ONLY })
     }
 
-    /// A refund that was made on the channel's website. It counts as observed once the channel confirms its number; which
-    /// number an observed one had is not kept, so one of the same sum stands for it.
+    /// A refund that was made on the channel's website. It is taken up once the channel confirms its number and its sum. One
+    /// that the log has without that number, because only a running total told of it or an operator had it made there, is the
+    /// same if it gives back the same.
     async fn look_at_foreign_refund(
         &self,
         context: &Context,
@@ -150,24 +152,51 @@ impl Commands {
         line: &StatementLine,
         order: &Order,
     ) -> Result<Found, CommandFailure> {
-        let of_payment = || order.refunds.iter().filter(|refund| refund.is_of(pay_no, &line.trade_no));
-        let is_observed = of_payment().any(|refund| refund.cause == RefundCause::ChannelSide && refund.amount == line.amount);
-        if is_observed {
-            return Ok(Found::Matched);
+        let foreign = ForeignRefund { pay_no, trade_no: &line.trade_no, number };
+        if let Some(known) = foreign.taken_up_in(order) {
+            let amount = order.refund(known).map(|refund| refund.amount);
+            return Ok(amount.map_or(CHANNEL_ONLY, |amount| same(amount, line.amount, Found::Matched)));
         }
         let issued = order.pay_record(pay_no).and_then(|record| record.issued.as_ref()).ok_or(CommandFailure::NotFound)?;
         let configured = self.ports.channels.get(issued.channel).ok_or(CommandFailure::ChannelNotConfigured)?;
-        let Ok(RefundState::Succeeded { .. }) = configured.gateway.query_refund(&line.out_trade_no, number).await else {
-            return Ok(CHANNEL_ONLY);
+        let confirmed = match configured.gateway.find_refund(&line.out_trade_no, number).await {
+            Ok(Some(RefundFound { amount, state: RefundState::Succeeded { refunded_at } })) if amount == line.amount => Some(refunded_at),
+            Ok(_) | Err(_) => None,
         };
-        let succeeded = of_payment().filter(|refund| refund.status == RefundStatus::Succeeded).map(|refund| refund.amount);
-        let total = succeeded.into_iter().try_fold(line.amount, Money::checked_add).ok();
-        let Some(total) = total else { return Ok(CHANNEL_ONLY) };
-        match self.observe_refunds(context, pay_no, &line.trade_no, total).await {
-            Ok(()) => Ok(Found::Recorded),
-            Err(CommandFailure::ChannelUnavailable | CommandFailure::Order(_)) => Ok(CHANNEL_ONLY),
-            Err(failure) => Err(failure),
+        match (self.same_refund(order, pay_no, line, configured.gateway.as_ref()).await, confirmed) {
+            (Some(refund_no), Some(_)) => {
+                self.mark_foreign_refund(context, &foreign, refund_no).await?;
+                Ok(Found::Matched)
+            }
+            (Some(_), None) => Ok(Found::Matched),
+            (None, Some(refunded_at)) => match self.take_up_foreign_refund(context, &foreign, line.amount, refunded_at).await {
+                Ok(()) => Ok(Found::Recorded),
+                Err(CommandFailure::Order(_)) => Ok(CHANNEL_ONLY),
+                Err(failure) => Err(failure),
+            },
+            (None, None) => Ok(CHANNEL_ONLY),
         }
+    }
+
+    /// The refund of the log that a line under another number is about: seen at the channel without a number, or made there
+    /// by hand instead of by us, which the channel shows by not knowing ours.
+    async fn same_refund(&self, order: &Order, pay_no: PayNo, line: &StatementLine, gateway: &dyn Gateway) -> Option<RefundNo> {
+        let of_sum = |refund: &&Refund| {
+            let is_back = refund.status == RefundStatus::Succeeded && refund.amount == line.amount;
+            is_back && refund.is_of(pay_no, &line.trade_no) && !stands_for_another(order, refund.refund_no)
+        };
+        let (seen, ours): (Vec<&Refund>, Vec<&Refund>) =
+            order.refunds.iter().filter(of_sum).partition(|refund| refund.cause == RefundCause::ChannelSide);
+        if let Some(seen) = seen.first() {
+            return Some(seen.refund_no);
+        }
+        for refund in ours {
+            let asked = gateway.query_refund(&line.out_trade_no, &refund.refund_no.to_string()).await;
+            if matches!(asked, Ok(RefundState::NotFound)) {
+                return Some(refund.refund_no);
+            }
+        }
+        None
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Channel, Currency, Money};
+use domain::{Channel, Currency, Money, RefundNo};
 use event_store::{EventFilter, Position, RecordedEvent};
 use gateway::{Statement, StatementLineKind};
 use serde::Deserialize;
@@ -59,7 +59,7 @@ impl Commands {
         let (mut missing, mut after) = (Vec::new(), Position::START);
         loop {
             let page = self.ports.log.read_all_filtered(after, PAGE, &filter).await?;
-            let Some(last) = page.last() else { return Ok(missing) };
+            let Some(last) = page.last() else { return Ok(without_foreign(missing, statement)) };
             after = last.position;
             let told =
                 page.iter().filter_map(discrepancy).filter(|(channel, at, _)| wallet.may_tell_of(*channel) && (from..until).contains(at));
@@ -68,6 +68,22 @@ impl Commands {
             );
         }
     }
+}
+
+/// Without the refunds that the channel has under numbers of its own: each line of such a number, with the sum of one of
+/// ours of the same payment, is that one.
+fn without_foreign(mut missing: Vec<Discrepancy>, statement: &Statement) -> Vec<Discrepancy> {
+    let foreign = statement.lines.iter().filter(|line| match &line.kind {
+        StatementLineKind::Refund { refund_no, .. } => refund_no.parse::<RefundNo>().is_err(),
+        StatementLineKind::Payment => false,
+    });
+    let mut foreign: Vec<(&str, Money)> = foreign.map(|line| (line.trade_no.as_str(), line.amount)).collect();
+    missing.retain(|found| {
+        let place = foreign.iter().position(|(trade_no, amount)| *trade_no == found.trade_no && *amount == found.amount);
+        let place = place.filter(|_| found.movement == Movement::Refund);
+        place.map(|place| foreign.swap_remove(place)).is_none()
+    });
+    missing
 }
 
 /// What the event tells, with its channel and the time at the channel.

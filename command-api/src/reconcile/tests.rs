@@ -1,7 +1,7 @@
 use chassis::clock::Clock;
 use domain::PayNo;
 use domain::pay_record::PayRecordStatus;
-use gateway::{GatewayError, Operation, RefundState, Statement, StatementLine, StatementLineKind, TradeState};
+use gateway::{GatewayError, Operation, RefundFound, RefundState, Statement, StatementLine, StatementLineKind, TradeState};
 
 use super::*;
 use crate::refunds::RefundWish;
@@ -37,7 +37,7 @@ fn operator() -> Caller {
 impl World {
     /// The day after, on which its statement is there.
     fn next_day(&self) {
-        self.clock.advance(chrono::TimeDelta::days(1));
+        self.clock.advance(TimeDelta::days(1));
     }
 
     async fn reconcile(&self, lines: Vec<StatementLine>) -> Reconciliation {
@@ -159,12 +159,66 @@ async fn a_refund_made_on_the_channel_s_website_is_observed_once_the_channel_con
     world.sync(pay_no).await.unwrap();
     world.next_day();
     let lines = || vec![line(&pay_no, "trade-1", COURSE_PRICE), refund_line("2026072000001", pay_no, "trade-1", 500)];
-    world.channel.refund_queries(Ok(RefundState::NotFound));
+    let found = |amount, state| world.channel.refund_finds(Ok(Some(RefundFound { amount: fen(amount), state })));
+    found(500, RefundState::Processing);
     assert_eq!(counts(&world.reconcile(lines()).await), (2, 1, 0, vec![DiscrepancyKind::ChannelOnly]));
-    world.channel.refund_queries(Ok(RefundState::Succeeded { refunded_at: None }));
+    found(499, back());
+    assert_eq!(counts(&world.reconcile(lines()).await), (2, 1, 0, vec![DiscrepancyKind::ChannelOnly]), "another sum");
+    found(500, back());
     assert_eq!(counts(&world.reconcile(lines()).await), (2, 1, 1, vec![]));
     assert_eq!(world.all("RefundObserved").await.len(), 1);
-    assert_eq!((world.reconcile(lines()).await.recorded, world.all("RefundObserved").await.len()), (0, 1));
+    let head = world.head().await;
+    assert_eq!((counts(&world.reconcile(lines()).await), world.head().await), ((2, 2, 0, vec![]), head));
+    // The same sum once more under another number is another refund.
+    found(500, back());
+    let more = [lines(), vec![refund_line("2026072000002", pay_no, "trade-1", 500)]].concat();
+    assert_eq!(counts(&world.reconcile(more).await), (3, 2, 1, vec![]));
+    assert_eq!(world.all("RefundObserved").await.len(), 2);
+}
+
+fn back() -> RefundState {
+    RefundState::Succeeded { refunded_at: Some(paid_at()) }
+}
+
+#[tokio::test]
+async fn a_refund_that_was_seen_without_its_number_is_the_one_of_the_statement() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
+    world.sync(pay_no).await.unwrap();
+    let context = Context::of_caller(&operator(), CORRELATION);
+    world.commands.observe_refunds(&context, pay_no, "trade-1", fen(500)).await.unwrap();
+    world.next_day();
+    let line = |number: &str| refund_line(number, pay_no, "trade-1", 500);
+    let lines = || vec![self::line(&pay_no, "trade-1", COURSE_PRICE), line("2026072000001")];
+    assert_eq!(counts(&world.reconcile(lines()).await), (2, 2, 0, vec![]), "of that sum there is one");
+    world.channel.refund_finds(Ok(Some(RefundFound { amount: fen(500), state: back() })));
+    assert_eq!(counts(&world.reconcile(lines()).await), (2, 2, 0, vec![]));
+    // From then on it has its number, and stands for no other.
+    world.channel.refund_finds(Ok(None));
+    let more = [lines(), vec![line("2026072000002")]].concat();
+    assert_eq!(counts(&world.reconcile(more).await), (3, 2, 0, vec![DiscrepancyKind::ChannelOnly]));
+    assert_eq!(world.all("RefundObserved").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refund_that_an_operator_made_by_hand_is_not_counted_twice() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
+    world.sync(pay_no).await.unwrap();
+    let wish = RefundWish { amount: fen(300), reason: "half".to_owned() };
+    let refund = world.commands.request_refund(&operator(), pay_no.order_id(), wish, None, None, CORRELATION).await.unwrap();
+    let context = Context::of_caller(&operator(), CORRELATION);
+    world.channel.refunds(Ok(RefundState::NeedsOperator { code: "NOTENOUGH".to_owned() }));
+    world.commands.drive_refund(&context, refund.refund_no).await.unwrap();
+    world.commands.observe_refunds(&context, pay_no, "trade-1", fen(300)).await.unwrap();
+    assert_eq!((world.all("RefundSucceeded").await.len(), world.all("RefundObserved").await.len()), (1, 0));
+    world.next_day();
+    let lines = || vec![line(&pay_no, "trade-1", COURSE_PRICE), refund_line("2026072000001", pay_no, "trade-1", 300)];
+    world.channel.refund_finds(Ok(Some(RefundFound { amount: fen(300), state: back() })));
+    assert_eq!(counts(&world.reconcile(lines()).await), (2, 2, 0, vec![]), "and the log has nothing more than the channel");
+    assert_eq!((world.all("RefundSucceeded").await.len(), world.all("RefundObserved").await.len()), (1, 0));
 }
 
 #[tokio::test]

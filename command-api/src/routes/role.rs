@@ -1,11 +1,11 @@
 //! Who may call a route, judged before its body is read: whoever may not is told nothing about the body.
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use chassis::identity::{Identity, Role};
-use chassis::problem::Problem;
+use std::sync::Arc;
 
-use crate::routes::ApiState;
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use chassis::identity::{Identity, Role, TokenVerifier};
+use chassis::problem::Problem;
 
 macro_rules! in_role {
     ($(#[$doc:meta])* $name:ident: $($role:ident),+) => {
@@ -17,10 +17,14 @@ macro_rules! in_role {
             pub(super) const ROLES: &'static [Role] = &[$(Role::$role),+];
         }
 
-        impl FromRequestParts<ApiState> for $name {
+        impl<S> FromRequestParts<S> for $name
+        where
+            S: Send + Sync,
+            Arc<TokenVerifier>: FromRef<S>,
+        {
             type Rejection = Problem;
 
-            async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
+            async fn from_request_parts(parts: &mut Parts, api: &S) -> Result<Self, Problem> {
                 let identity = Identity::from_request_parts(parts, api).await?;
                 identity.require_any(Self::ROLES)?;
                 Ok(Self(identity))

@@ -6,6 +6,7 @@ use crate::testing::*;
 mod notices;
 mod notify;
 mod orders;
+mod parked;
 mod pay_records;
 
 /// Every command that needs a token, with a body that it would take.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, FromRef};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chassis::admission::{Admission, AdmissionConfig};
@@ -91,6 +91,12 @@ impl Api {
         let admission = Arc::new(Admission::new(&AdmissionConfig::default(), Arc::clone(&verifier), world.clock.clone()));
         let state = ApiState::new(commands, links.clone(), Arc::new(NamedPages), verifier, admission);
         Self { links, router: routes(state.clone()), state, issuer }
+    }
+
+    /// The same with routes beside those of the commands, whose callers `verifier` knows.
+    pub(crate) fn with_routes(self, more: impl FnOnce(Arc<TokenVerifier>) -> Router) -> Self {
+        let more = more(FromRef::from_ref(&self.state));
+        Self { router: self.router.clone().merge(more), ..self }
     }
 
     pub(crate) fn get(&self, path: &str) -> Asking<'_> {

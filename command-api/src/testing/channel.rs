@@ -10,7 +10,8 @@ use event_store::{LogReader, MemoryEventStore};
 use futures_util::future::BoxFuture;
 use gateway::{
     Capture, ClientParameters, Closed, FormRequest, Gateway, GatewayError, News, Notification, NotificationRefusal, NotificationReply,
-    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundRequest, RefundState, Statement, TradeState,
+    Operation, PaymentForm, PrecreateRequest, Precreated, RawNotification, Receipt, RefundFound, RefundRequest, RefundState, Statement,
+    TradeState,
 };
 
 use crate::streams;
@@ -62,6 +63,7 @@ pub(crate) struct ScriptedChannel {
     closes: Mutex<VecDeque<Result<Closed, GatewayError>>>,
     refunds: Mutex<VecDeque<Result<RefundState, GatewayError>>>,
     refund_queries: Mutex<VecDeque<Result<RefundState, GatewayError>>>,
+    refund_finds: Mutex<VecDeque<Result<Option<RefundFound>, GatewayError>>>,
     forms: Mutex<VecDeque<Result<PaymentForm, GatewayError>>>,
     statements: Mutex<VecDeque<Result<Statement, GatewayError>>>,
     notifications: Mutex<BTreeMap<String, Result<Notification, NotificationRefusal>>>,
@@ -83,6 +85,7 @@ impl ScriptedChannel {
             closes: Mutex::default(),
             refunds: Mutex::default(),
             refund_queries: Mutex::default(),
+            refund_finds: Mutex::default(),
             forms: Mutex::default(),
             statements: Mutex::default(),
             notifications: Mutex::default(),
@@ -129,6 +132,11 @@ impl ScriptedChannel {
     /// The next question about a refund ends so.
     pub(crate) fn refund_queries(&self, answer: Result<RefundState, GatewayError>) {
         self.refund_queries.lock().unwrap().push_back(answer);
+    }
+
+    /// The next question about a refund that nobody here asked for ends so.
+    pub(crate) fn refund_finds(&self, answer: Result<Option<RefundFound>, GatewayError>) {
+        self.refund_finds.lock().unwrap().push_back(answer);
     }
 
     /// The next form ends so.
@@ -237,6 +245,11 @@ impl Gateway for ScriptedChannel {
     async fn query_refund(&self, _out_trade_no: &str, refund_no: &str) -> Result<RefundState, GatewayError> {
         self.ask(Operation::QueryRefund, refund_no).await;
         self.refund_queries.lock().unwrap().pop_front().unwrap_or(Ok(RefundState::NotFound))
+    }
+
+    async fn find_refund(&self, _out_trade_no: &str, refund_no: &str) -> Result<Option<RefundFound>, GatewayError> {
+        self.ask(Operation::QueryRefund, refund_no).await;
+        self.refund_finds.lock().unwrap().pop_front().unwrap_or(Ok(None))
     }
 
     fn form(&self, request: &FormRequest) -> Result<PaymentForm, GatewayError> {

@@ -61,12 +61,12 @@ impl NoticeDesk for ScriptedInbox {
         self.kept.raw(notice_id).await
     }
 
-    async fn judged(&self, notice_id: i64, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError> {
+    async fn judged(&self, before: &StoredNotice, judged: &KeptNotice, act: &OperatorAct) -> Result<(), DatabaseError> {
         self.write()?;
-        self.kept.judged(notice_id, judged, act).await
+        self.kept.judged(before, judged, act).await
     }
 
-    async fn end(&self, notice_id: i64, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError> {
+    async fn end(&self, notice_id: Option<i64>, act: &OperatorAct, money: Option<Unmatched<'_>>) -> Result<(), DatabaseError> {
         self.write()?;
         self.kept.end(notice_id, act, money).await
     }

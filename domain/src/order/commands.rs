@@ -36,6 +36,9 @@ pub enum OrderCommand {
         asked_at: DateTime<Utc>,
         /// Until when it can be used.
         expires_at: DateTime<Utc>,
+        /// What it takes the place of, alive or not, where whoever asked had seen that: the channel lets nothing be paid by
+        /// what it gave before. None for the first.
+        replaces: Option<Prepared>,
     },
     /// Record that the channel refused an attempt.
     RecordRefused {
@@ -148,6 +151,20 @@ pub enum RefundCommand {
         trade_no: String,
         /// All of it so far, our own refunds too.
         total: Money,
+        /// When we learned of it.
+        now: DateTime<Utc>,
+    },
+    /// Record one refund that the channel made and nobody here asked for. Whoever commands it knows by the channel's number
+    /// of it that it is not on the order yet.
+    ObserveOne {
+        /// The pay record.
+        pay_no: PayNo,
+        /// The channel's number of the payment.
+        trade_no: String,
+        /// What it gave back.
+        amount: Money,
+        /// When, as the channel says.
+        refunded_at: Option<DateTime<Utc>>,
         /// When we learned of it.
         now: DateTime<Utc>,
     },

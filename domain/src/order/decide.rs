@@ -32,8 +32,8 @@ impl Decider for Order {
             OrderCommand::Create { .. } | OrderCommand::Abandon { .. } => Err(OrderRejection::AlreadyCreated),
             OrderCommand::Attempt(wish) => attempt::attempt(state, created, &wish),
             OrderCommand::Reattempt { pay_no, attempt } => attempt::reattempt(state, created, pay_no, &attempt),
-            OrderCommand::RecordPrepared { pay_no, prepared, asked_at, expires_at } => {
-                of_record(state, pay_no, PayRecordCommand::RecordPrepared { prepared, asked_at, expires_at })
+            OrderCommand::RecordPrepared { pay_no, prepared, asked_at, expires_at, replaces } => {
+                of_record(state, pay_no, PayRecordCommand::RecordPrepared { prepared, asked_at, expires_at, replaces })
             }
             OrderCommand::RecordRefused { pay_no, code } => of_record(state, pay_no, PayRecordCommand::RecordRefused { code }),
             OrderCommand::OpenPayRecord { pay_no, now } => {

@@ -12,7 +12,7 @@ stored_events! {
     /// What may happen to an order, beside what happens to its pay records.
     OrderEvent {
         /// Something is owed.
-        OrderCreated = 1,
+        OrderCreated = 2,
         /// Its id was given to a reservation whose order will never be made.
         OrderAbandoned = 1,
         /// It is to end unpaid, and the channels are being asked.
@@ -30,7 +30,7 @@ stored_events! {
         /// The channel has taken the refund on, and has not made it yet.
         RefundAccepted = 1,
         /// Money has gone back.
-        RefundSucceeded = 1,
+        RefundSucceeded = 2,
         /// The channel says for good that the refund will not be made.
         RefundFailed = 1,
         /// The channel does not make the refund by itself.

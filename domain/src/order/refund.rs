@@ -143,6 +143,10 @@ pub(super) fn decide(order: &Order, created: &OrderCreated, command: RefundComma
         RefundCommand::Retry { refund_no, reason } => retry(order, created, refund_no, reason),
         RefundCommand::Settle { refund_no, reason, now } => settle(order, created, refund_no, reason, now),
         RefundCommand::Observe { pay_no, trade_no, total, now } => observe(order, created, pay_no, &trade_no, total, now),
+        RefundCommand::ObserveOne { pay_no, trade_no, amount, refunded_at, now } => {
+            let seen_at = SeenAt { refunded_at: refunded_at.unwrap_or(now), now };
+            observe_one(order, created, pay_no, &trade_no, amount, seen_at)
+        }
         RefundCommand::ResolveSurplus { pay_no, trade_no, reason } => resolve(order, created, pay_no, trade_no, reason),
     }
 }
@@ -238,10 +242,48 @@ fn observe(
     if order.refunds.iter().filter(of_payment).any(|refund| refund.status.is_open()) {
         return Err(OrderRejection::RefundInFlight);
     }
+    seen_beside(order, created, pay_no, trade_no, news.of(total.currency()), SeenAt { refunded_at: now, now })
+}
+
+/// One refund is told of by itself: what is under way has a number of its own and does not explain it.
+fn observe_one(
+    order: &Order,
+    created: &OrderCreated,
+    pay_no: PayNo,
+    trade_no: &str,
+    amount: Money,
+    seen_at: SeenAt,
+) -> Result<Vec<OrderEvent>, OrderRejection> {
+    let (_, capture) = capture_of(order, pay_no, trade_no)?;
+    let back = order.refunded_of(pay_no, trade_no).checked_add(amount.amount_minor());
+    let is_possible = back.is_some_and(|back| back <= capture.amount.amount_minor());
+    if amount.is_zero() || amount.currency() != capture.amount.currency() || !is_possible {
+        return Err(OrderRejection::RefundExceedsPaid);
+    }
+    seen_beside(order, created, pay_no, trade_no, amount, seen_at)
+}
+
+/// When the channel gave money back, and when we learned of it.
+#[derive(Clone, Copy)]
+struct SeenAt {
+    refunded_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+/// Money that went back beside our own refunds.
+fn seen_beside(
+    order: &Order,
+    created: &OrderCreated,
+    pay_no: PayNo,
+    trade_no: &str,
+    amount: Money,
+    SeenAt { refunded_at, now }: SeenAt,
+) -> Result<Vec<OrderEvent>, OrderRejection> {
     // An operator has made on the channel's website what the channel did not make for us.
-    let by_hand = |refund: &&Refund| refund.status == RefundStatus::NeedsOperator && refund.amount.minor_units() == news;
-    if let Some(refund) = order.refunds.iter().filter(of_payment).find(by_hand) {
-        return Ok(vec![succeeded(order, created, refund, now)?]);
+    let by_hand =
+        |refund: &&Refund| refund.is_of(pay_no, trade_no) && refund.status == RefundStatus::NeedsOperator && refund.amount == amount;
+    if let Some(refund) = order.refunds.iter().find(by_hand) {
+        return Ok(vec![succeeded(order, created, refund, refunded_at)?]);
     }
     let refund_no = next_number(order, created)?;
     let observed = RefundObserved {
@@ -249,13 +291,13 @@ fn observe(
         order_id: created.draft.order_id,
         pay_no,
         trade_no: trade_no.to_owned(),
-        amount: news,
-        currency: total.currency(),
+        amount: amount.minor_units(),
+        currency: amount.currency(),
         observed_at: now,
     };
     let refund = seen(&observed);
     let observed = observed.into();
-    Ok(vec![observed, succeeded(order, created, &refund, now)?])
+    Ok(vec![observed, succeeded(order, created, &refund, refunded_at)?])
 }
 
 fn resolve(

@@ -25,6 +25,9 @@ pub enum PayRecordCommand {
         asked_at: DateTime<Utc>,
         /// Until when it can be used.
         expires_at: DateTime<Utc>,
+        /// What it takes the place of, alive or not, where whoever asked had seen that: the channel lets nothing be paid by
+        /// what it gave before. None for the first.
+        replaces: Option<Prepared>,
     },
     /// Record that the channel refused.
     RecordRefused {
@@ -141,10 +144,14 @@ impl Decider for PayRecord {
         let pay_no = issued.pay_no;
         match command {
             PayRecordCommand::Issue(_) => Err(PayRecordRejection::AlreadyIssued),
-            PayRecordCommand::RecordPrepared { prepared, asked_at, expires_at } => match state.status {
+            PayRecordCommand::RecordPrepared { prepared, asked_at, expires_at, replaces } => match state.status {
                 PayRecordStatus::Preparing => Ok(vec![PayRecordPrepared { pay_no, prepared, expires_at }.into()]),
                 // What was asked for when the last one had died takes its place.
                 PayRecordStatus::Pending if state.prepared_until().is_some_and(|until| until <= asked_at && until < expires_at) => {
+                    Ok(vec![PayRecordPrepared { pay_no, prepared, expires_at }.into()])
+                }
+                // It was asked for after what stands here had come, so the channel has let that die.
+                PayRecordStatus::Pending if stands(state, replaces.as_ref(), expires_at) => {
                     Ok(vec![PayRecordPrepared { pay_no, prepared, expires_at }.into()])
                 }
                 PayRecordStatus::Pending => Ok(vec![]),
@@ -172,6 +179,11 @@ impl Decider for PayRecord {
     fn evolve(state: Self, event: &PayRecordEvent) -> Self {
         state.evolved(event)
     }
+}
+
+/// Whether `replaces` is what the record holds, and does not live longer than what is to take its place.
+fn stands(state: &PayRecord, replaces: Option<&Prepared>, until: DateTime<Utc>) -> bool {
+    state.prepared.as_ref().is_some_and(|(held, held_until)| replaces == Some(held) && *held_until <= until)
 }
 
 /// A record that nobody has seen ends at once; one that was shown must be asked about first.

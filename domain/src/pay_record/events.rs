@@ -5,6 +5,7 @@ use crate::channel::Channel;
 use crate::ids::{BuyerId, OrderId, PayNo, ProductId, SkuId};
 use crate::money::{Currency, MinorUnits, Money};
 use crate::order::OrderType;
+use crate::product_kind::ProductKind;
 use crate::stored::stored_events;
 
 stored_events! {
@@ -23,7 +24,7 @@ stored_events! {
         /// It ended unpaid.
         PayRecordClosed = 1,
         /// The money that its order owed has come.
-        PaymentConfirmed = 1,
+        PaymentConfirmed = 2,
         /// Money has come that nobody owed.
         SurplusPaymentReceived = 1,
         /// Money has come after the order expired.
@@ -208,6 +209,9 @@ pub struct PayRecordClosed {
 pub struct OrderItem {
     /// What is sold.
     pub goods_id: ProductId,
+    /// What kind of thing it is; absent where another business system named the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ProductKind>,
     /// Which variant, where it has stock of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku_id: Option<SkuId>,

@@ -131,7 +131,7 @@ fn an_attempt_is_issued_once() {
 #[test]
 fn nothing_but_its_issue_is_asked_of_an_attempt_that_is_not() {
     let wishes = [
-        PayRecordCommand::RecordPrepared { prepared: code("c"), asked_at: minute(0), expires_at: minute(1) },
+        PayRecordCommand::RecordPrepared { prepared: code("c"), asked_at: minute(0), expires_at: minute(1), replaces: None },
         PayRecordCommand::RecordRefused { code: "c".to_owned() },
         PayRecordCommand::Open { now: minute(1) },
         PayRecordCommand::BeginClosing { cause: ClosingCause::CodeExpired },

@@ -132,3 +132,24 @@ fn what_channels_gave_before_they_gave_anything_but_codes_reads_as_a_code() {
     nothing["prepared"] = serde_json::json!({});
     assert!((events.read)("PayRecordPrepared", 2, &nothing.to_string()).is_err());
 }
+
+#[test]
+fn lines_stored_before_they_said_what_they_are_read_as_what_their_order_is() {
+    let of = |name: &str| each().find(|(event_type, _, _)| *event_type == name).map(|(_, _, events)| events).unwrap();
+    for (event_type, items) in [
+        ("OrderCreated", "/items"),
+        ("PaymentConfirmed", "/items"),
+        ("RefundSucceeded", "/items"),
+        ("IdempotencyKeyClaimed", "/intent/order/items"),
+    ] {
+        let mut content: Value = serde_json::from_str(&text(&stored_forms().join(format!("{event_type}.v1.json")))).unwrap();
+        let order = items.trim_end_matches("/items");
+        for (order_type, kind) in [("material", Some("material")), ("course", Some("course")), ("mixed", None), ("workshop", None)] {
+            content.pointer_mut(order).unwrap()["order_type"] = order_type.into();
+            let written = (of(event_type).read)(event_type, 1, &content.to_string()).unwrap();
+            for item in written.content.pointer(items).unwrap().as_array().unwrap() {
+                assert_eq!(item.get("kind").and_then(Value::as_str), kind, "{event_type} of {order_type}");
+            }
+        }
+    }
+}

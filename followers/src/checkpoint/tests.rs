@@ -74,3 +74,18 @@ fn in_memory_the_same_rule_holds() {
     }
     assert_eq!(stored, moved);
 }
+
+#[tokio::test]
+async fn alone_it_moves_by_the_same_rule() {
+    for (_place, views) in both().await {
+        let moved = Checkpoint::FIRST.advance_alone(&views, "orders", position(7)).await.unwrap();
+        assert_eq!(moved, Checkpoint { generation: 1, position: position(7) });
+        let moved = moved.advance_alone(&views, "orders", position(9)).await.unwrap();
+        assert_eq!(Checkpoint::load(&views, "orders").await.unwrap(), moved);
+        for wrong in [Checkpoint::FIRST, Checkpoint { position: position(7), ..moved }, Checkpoint { generation: 2, ..moved }] {
+            let refused = wrong.advance_alone(&views, "orders", position(11)).await;
+            assert!(matches!(refused, Err(AdvanceError::Overtaken)), "{wrong:?}: {refused:?}");
+        }
+        assert_eq!(Checkpoint::load(&views, "orders").await.unwrap(), moved);
+    }
+}

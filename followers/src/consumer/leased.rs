@@ -37,4 +37,10 @@ impl LeasedWork {
         *self.held_until.lock().unwrap_or_else(PoisonError::into_inner) = held.then_some(until);
         Ok(held)
     }
+
+    /// Gives the lease back before its end. Where another has it by now, it stays that other's.
+    pub async fn give_back(&self) -> Result<(), FollowerError> {
+        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.leases.release(&self.name, &self.holder).await.map_err(|error| FollowerError::Work(Box::new(error)))
+    }
 }

@@ -1,7 +1,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use crate::run::Troubles;
+use crate::run::{Troubles, give_back};
 use crate::{Follower, FollowerError, metric};
 
 /// How long a worker that has not the lease of its part waits before it asks for it again.
@@ -9,8 +9,13 @@ const LEASE_POLL: Duration = Duration::from_secs(2);
 
 /// Runs a worker of a broker's part until `shutdown` ends, again and again: its feed waits for the messages. A failure is
 /// counted, logged when it is another one than before, and tried again after a growing wait. A run in progress is dropped at
-/// shutdown.
+/// shutdown, and the worker's lease given back.
 pub async fn run_worker(worker: &dyn Follower, shutdown: impl Future<Output = ()> + Send) {
+    run_until(worker, shutdown).await;
+    give_back(worker).await;
+}
+
+async fn run_until(worker: &dyn Follower, shutdown: impl Future<Output = ()> + Send) {
     let mut shutdown = pin!(shutdown);
     let mut troubles = Troubles::new(worker.name());
     loop {

@@ -19,6 +19,7 @@ use crate::testing::{at, position};
 use crate::{MemoryLeases, MessageFeedError};
 
 mod broker;
+mod desk;
 mod from_log;
 mod jetstream;
 

@@ -1,8 +1,9 @@
 use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, Transaction, values};
 
-use super::row::{ParkedRow, parked_columns};
+use super::row::{INSERT, ParkedRow, insert_values, parked_columns};
 use super::{ParkedMessage, ParkedState};
+use crate::AdvanceError;
 
 /// Where operators look at parked messages and act on them. What they ask for is done by the consumer itself, at its next run.
 #[derive(Clone, Debug)]
@@ -25,9 +26,21 @@ pub enum ParkingDeskError {
     /// A row holds what nobody writes there.
     #[error("the parked message is damaged: {0}")]
     Damaged(&'static str),
+    /// Another process has gone on with operators' wishes meanwhile.
+    #[error("another process has moved the checkpoint")]
+    Overtaken,
     /// The tables did not answer.
     #[error("the parked messages cannot be reached")]
     Database(#[from] DatabaseError),
+}
+
+impl From<AdvanceError> for ParkingDeskError {
+    fn from(error: AdvanceError) -> Self {
+        match error {
+            AdvanceError::Overtaken => Self::Overtaken,
+            AdvanceError::Database(error) => Self::Database(error),
+        }
+    }
 }
 
 impl ParkingDesk {
@@ -81,6 +94,21 @@ impl ParkingDesk {
         }
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// See [`super::ParkedMessages::restore`].
+    pub(super) async fn restore(&self, skipped: &ParkedMessage) -> Result<(), ParkingDeskError> {
+        let mut transaction = self.views.begin().await?;
+        if transaction.execute(INSERT, insert_values(skipped)).await? > 0 {
+            let sql = "update parked_message set skip_reason = $2 where parked_id = $1";
+            transaction.execute(sql, values![&skipped.parked_id, skipped.skip_reason.clone()]).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(super) fn views(&self) -> &Database {
+        &self.views
     }
 
     async fn unskipped(&self, parked_id: &str) -> Result<ParkedMessage, ParkingDeskError> {

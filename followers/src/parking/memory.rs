@@ -125,6 +125,11 @@ impl MemoryBook {
         Ok(())
     }
 
+    /// Puts a message here where it is not yet.
+    pub fn restore(&mut self, message: &ParkedMessage) {
+        self.parked.entry(message.parked_id.clone()).or_insert_with(|| message.clone());
+    }
+
     fn unskipped(&self, parked_id: &str) -> Result<&ParkedMessage, ParkingDeskError> {
         let message = self.parked.get(parked_id).ok_or(ParkingDeskError::Unknown)?;
         if message.state == ParkedState::Skipped { Err(ParkingDeskError::Skipped) } else { Ok(message) }

@@ -15,6 +15,17 @@ struct Scripted {
     ends: Mutex<VecDeque<Result<Progress, FollowerError>>>,
     runs: watch::Sender<usize>,
     lag: Lag,
+    releases: Mutex<u32>,
+    release: Release,
+}
+
+/// What becomes of a lease that is to be given back.
+#[derive(Clone, Copy, Debug, Default)]
+enum Release {
+    #[default]
+    Done,
+    Failing,
+    Hanging,
 }
 
 const CAUGHT_UP: Progress = Progress { applied: 0, position: Position::START, caught_up: true };
@@ -32,6 +43,15 @@ impl Follower for Scripted {
 
     async fn lag(&self) -> Result<Lag, FollowerError> {
         Ok(self.lag)
+    }
+
+    async fn release(&self) -> Result<(), FollowerError> {
+        *self.releases.lock().unwrap() += 1;
+        match self.release {
+            Release::Done => Ok(()),
+            Release::Failing => Err(FollowerError::Work("broken".into())),
+            Release::Hanging => std::future::pending().await,
+        }
     }
 }
 
@@ -150,6 +170,25 @@ async fn it_ends_with_the_process() {
     shutdown.trigger();
     let clock = ManualClock::new(DateTime::UNIX_EPOCH);
     run_forever(&Scripted::default(), &clock, hint.subscribe(), shutdown.triggered()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_its_end_it_gives_its_lease_back_once_and_no_trouble_with_that_holds_it_up() {
+    for (release, took) in [(Release::Done, Duration::ZERO), (Release::Failing, Duration::ZERO), (Release::Hanging, RELEASE_LIMIT)] {
+        let hint = watch::Sender::new(Position::START);
+        let follower = Scripted { release, ..Scripted::default() };
+        assert_eq!(time_of(&follower, hint.subscribe(), 1).await, took, "{release:?}");
+        assert_eq!(*follower.releases.lock().unwrap(), 1, "{release:?}");
+
+        let worker = Scripted { release, ..Scripted::ending([Err(FollowerError::Waiting)]) };
+        let begun = tokio::time::Instant::now();
+        let mut seen = worker.runs.subscribe();
+        crate::run_worker(&worker, async move {
+            seen.wait_for(|runs| *runs == 1).await.unwrap();
+        })
+        .await;
+        assert_eq!((begun.elapsed(), *worker.releases.lock().unwrap()), (took, 1), "{release:?}");
+    }
 }
 
 #[test]

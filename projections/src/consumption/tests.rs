@@ -19,7 +19,7 @@ async fn with_poison() -> Story {
         story.order(order, [created(order, "goods", "7").into()]).await;
     }
     let stream = format!("order-{}", order_id(1));
-    story.append(&stream, [("PaymentConfirmed".to_owned(), 1, "{\"pay_no\":\"secret\"}".to_owned())]).await;
+    story.append(&stream, [("PaymentConfirmed".to_owned(), 2, "{\"pay_no\":\"secret\"}".to_owned())]).await;
     let payment: OrderStreamEvent = PayRecordEvent::from(confirmed(order_id(2), 1, "goods", "7")).into();
     story.order(order_id(2), [payment]).await;
     story.append(&stream, [order_event(refund_succeeded(order_id(1), 1, 9900, true))]).await;

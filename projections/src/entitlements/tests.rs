@@ -53,6 +53,49 @@ fn other_business_entitles_to_nothing() {
     }
 }
 
+/// Goods, study material, another business's line, and tutoring, in this order.
+fn mixed_lines() -> Vec<OrderItem> {
+    let line = &confirmed(order(), 1, "mixed", "77").items[0];
+    let kinds = [Some(ProductKind::Goods), Some(ProductKind::Material), None, Some(ProductKind::Tutoring)];
+    kinds.map(|kind| OrderItem { kind, ..line.clone() }).to_vec()
+}
+
+fn mixed_payment() -> Stored {
+    order_event(PayRecordEvent::from(PaymentConfirmed { items: mixed_lines(), ..confirmed(order(), 1, "mixed", "77") }))
+}
+
+fn mixed_refund(fully_refunded: bool) -> Stored {
+    let order_type = OrderType::parse("mixed").unwrap();
+    order_event(RefundSucceeded { items: mixed_lines(), order_type, ..refund_succeeded(order(), 1, 9900, fully_refunded) })
+}
+
+#[test]
+fn of_a_mixed_order_the_lines_of_material_and_tutoring_entitle_and_no_others() {
+    let lines = after([mixed_payment()]).unwrap().lines;
+    let told: Vec<_> = lines.iter().map(|line| (line.entitlement_id.as_str(), line.kind.as_str())).collect();
+    let id = |number: u8| format!("{}-00{number}", order());
+    assert_eq!(told, [(id(2).as_str(), "material"), (id(4).as_str(), "tutoring")]);
+    assert_eq!(after([mixed_payment(), mixed_refund(false)]), after([mixed_payment()]));
+    let lines = after([mixed_payment(), mixed_refund(true)]).unwrap().lines;
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.status == "revoked"), "{lines:?}");
+}
+
+#[test]
+fn mixed_orders_are_asked_for_by_subject_and_other_business_is_not() {
+    let admitted = |order_type: &str| {
+        ["PaymentConfirmed", "RefundSucceeded"].map(|event_type| {
+            let subject = format!("paystream.v1.pay_record.{event_type}.{order_type}.p07");
+            Entitlements::subjects().iter().any(|filter| filter.admits(&subject))
+        })
+    };
+    for order_type in ["material", "tutoring", "mixed"] {
+        assert_eq!(admitted(order_type), [true, true], "{order_type}");
+    }
+    for order_type in ["course", "goods", "workshop", "none"] {
+        assert_eq!(admitted(order_type), [false, false], "{order_type}");
+    }
+}
+
 #[test]
 fn a_whole_refund_revokes_all_of_them_and_a_part_none() {
     let row = after([payment("material")]);

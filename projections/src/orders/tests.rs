@@ -49,6 +49,20 @@ fn goods_are_still_to_be_shipped() {
 }
 
 #[test]
+fn a_mixed_order_is_unshipped_if_any_of_its_lines_are_goods() {
+    let of = |kind| {
+        let mut event = created(order_id(4), "mixed", "4");
+        let line = event.draft.items[0].clone();
+        event.draft.items = vec![OrderItem { kind: Some(ProductKind::Material), ..line.clone() }];
+        event.draft.items.push(OrderItem { kind, ..line });
+        let events = stream("order-4", [order_event(event)]);
+        fold::<Orders>(None, &events).unwrap().shipping_status
+    };
+    assert_eq!(of(Some(ProductKind::Goods)), "unshipped");
+    assert_eq!([of(Some(ProductKind::Tutoring)), of(None)], ["none", "none"]);
+}
+
+#[test]
 fn another_business_systems_order_tells_whose_it_is() {
     let mut event = created(order_id(1), "exam_fee", "e-1");
     event.draft.service = Some("exams".to_owned());

@@ -70,3 +70,17 @@ fn a_refund_never_overtakes_its_payment() {
     let row = points_after([payment()]);
     assert_eq!(Points::ready(row.as_ref(), &event), Ok(()));
 }
+
+#[test]
+fn mixed_orders_give_points_and_lose_them_as_any_other() {
+    let mixed = || confirmed(order(), 1, "mixed", "77");
+    assert_eq!(points_after([order_event(PayRecordEvent::from(mixed()))]).unwrap().given.points, 10);
+    let order_type = mixed().order_type;
+    let back = RefundSucceeded { order_type, ..refund_succeeded(order(), 1, 9900, true) };
+    let row = points_after([order_event(PayRecordEvent::from(mixed())), order_event(back)]).unwrap();
+    assert_eq!(row.taken.map(|taken| taken.points), Some(-10));
+    for event_type in ["PaymentConfirmed", "RefundSucceeded"] {
+        let subject = format!("paystream.v1.pay_record.{event_type}.mixed.p07");
+        assert!(Points::subjects().iter().any(|filter| filter.admits(&subject)), "{event_type}");
+    }
+}

@@ -71,7 +71,10 @@ impl<P: SqlView> ViewStore<P::Row> for SqlViewStore<P> {
     }
 
     async fn commit(&self, rows: Vec<(String, P::Row)>, from: Checkpoint, to: Position) -> Result<Checkpoint, StoreError> {
-        let mut transaction = self.database.begin().await?;
+        if rows.is_empty() {
+            return Ok(from.advance_alone(&self.database, P::checkpoint_name(self.side), to).await?);
+        }
+        let mut transaction = self.database.begin_with_first().await?;
         let moved = from.advance(&mut transaction, P::checkpoint_name(self.side), to).await?;
         P::write(&mut transaction, self.side, &rows, from.position).await?;
         transaction.commit().await?;
@@ -86,7 +89,10 @@ impl<P: SqlView> ConsumerStore<P::Row> for SqlViewStore<P> {
     }
 
     async fn commit_with(&self, rows: Vec<(String, P::Row)>, change: &BookChange) -> Result<Checkpoint, StoreError> {
-        let mut transaction = self.database.begin().await?;
+        if let Some(to) = change.to.filter(|_| rows.is_empty() && change.marks.is_empty() && change.parked.is_empty()) {
+            return Ok(change.from.advance_alone(&self.database, P::checkpoint_name(self.side), to).await?);
+        }
+        let mut transaction = self.database.begin_with_first().await?;
         let moved = change.write(&mut transaction, P::checkpoint_name(self.side)).await?;
         // What was parked is taken long after later events: every row that was touched is written.
         P::write(&mut transaction, self.side, &rows, Position::START).await?;

@@ -2,7 +2,7 @@
 
 use domain::order::{OrderEvent, OrderStreamEvent, RefundStatus, RefundSucceeded};
 use domain::pay_record::PayRecordEvent;
-use domain::unknown_capture::{UnknownCaptureOutcome, UnknownCaptureStreamEvent};
+use domain::unknown_capture::{UnknownCaptureEvent, UnknownCaptureOutcome, UnknownCaptureRefunded, UnknownCaptureStreamEvent};
 use domain::{PayNo, RefundNo};
 use event_store::RecordedEvent;
 
@@ -16,7 +16,7 @@ const EXHAUSTED: &str = "exhausted";
 /// What has become of it so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// It came late, and whether the order takes it is not decided yet.
+    /// It came late, or was assigned to a pay record, and whether the order takes it is not decided yet.
     Open,
     /// It came late, and the order was revived by it.
     Revived,
@@ -50,23 +50,56 @@ impl SurplusRow {
         match event {
             SurplusFact::Order(event) => self.order_evolved(event, recorded),
             SurplusFact::Unmatched(UnknownCaptureStreamEvent::Decided(outcome)) => self.settled(outcome, recorded),
+            SurplusFact::Unmatched(UnknownCaptureStreamEvent::Told(UnknownCaptureEvent::UnknownCaptureRefunded(event))) => {
+                self.unmatched_went_back(event, recorded);
+            }
             // It began the row.
-            SurplusFact::Unmatched(UnknownCaptureStreamEvent::Told(_)) => {}
+            SurplusFact::Unmatched(UnknownCaptureStreamEvent::Told(UnknownCaptureEvent::UnknownCaptureReceived(_))) => {}
         }
     }
 
-    /// What was assigned to a pay record is that order's affair from here on: it pays the order, or has another row.
+    /// What was assigned to a pay record is decided when its order has it: from there on it is that order's affair, which it
+    /// pays, or where it has another row.
     fn settled(&mut self, outcome: &UnknownCaptureOutcome, recorded: &RecordedEvent) {
-        let reason = match outcome {
+        let state = match outcome {
             UnknownCaptureOutcome::UnknownCaptureAssigned(event) => {
-                self.order_id = Some(event.pay_no.order_id().to_string());
-                self.pay_no = Some(event.pay_no.to_string());
-                &event.reason
+                self.belongs_to(Some(event.pay_no));
+                self.resolved_reason = Some(event.reason.clone());
+                State::Open
             }
-            UnknownCaptureOutcome::UnknownCaptureResolved(event) => &event.reason,
+            UnknownCaptureOutcome::UnknownCaptureMatched(event) => {
+                self.belongs_to(Some(event.pay_no));
+                State::Resolved
+            }
+            UnknownCaptureOutcome::UnknownCaptureUnassigned(_) => {
+                self.belongs_to(None);
+                self.resolved_reason = None;
+                self.nobodys()
+            }
+            UnknownCaptureOutcome::UnknownCaptureResolved(event) => {
+                self.resolved_reason = Some(event.reason.clone());
+                State::Resolved
+            }
         };
-        self.resolved_reason = Some(reason.clone());
-        State::Resolved.word().clone_into(&mut self.state);
+        state.word().clone_into(&mut self.state);
+        self.seen(recorded);
+    }
+
+    fn belongs_to(&mut self, pay_no: Option<PayNo>) {
+        self.order_id = pay_no.map(|pay_no| pay_no.order_id().to_string());
+        self.pay_no = pay_no.map(|pay_no| pay_no.to_string());
+    }
+
+    /// Unmatched money on which nobody has decided: an operator is needed for what of it is still held.
+    fn nobodys(&self) -> State {
+        if self.refunded_amount > 0 && self.refunded_amount >= self.amount { State::Refunded } else { State::NeedsOperator }
+    }
+
+    fn unmatched_went_back(&mut self, event: &UnknownCaptureRefunded, recorded: &RecordedEvent) {
+        self.refunded_amount = self.refunded_amount.max(event.refunded_amount.as_i64());
+        if self.state == State::NeedsOperator.word() {
+            self.nobodys().word().clone_into(&mut self.state);
+        }
         self.seen(recorded);
     }
 

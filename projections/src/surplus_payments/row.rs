@@ -47,7 +47,10 @@ impl SurplusRow {
             SurplusFact::Unmatched(UnknownCaptureStreamEvent::Told(UnknownCaptureEvent::UnknownCaptureReceived(event))) => {
                 Some(Self::unmatched(event, recorded))
             }
-            SurplusFact::Order(_) | SurplusFact::Unmatched(UnknownCaptureStreamEvent::Decided(_)) => None,
+            SurplusFact::Order(_)
+            | SurplusFact::Unmatched(
+                UnknownCaptureStreamEvent::Told(UnknownCaptureEvent::UnknownCaptureRefunded(_)) | UnknownCaptureStreamEvent::Decided(_),
+            ) => None,
         }
     }
 

@@ -172,12 +172,43 @@ fn unmatched_after(events: impl IntoIterator<Item = Stored>) -> SurplusRow {
 }
 
 #[test]
-fn unmatched_money_that_was_assigned_names_its_pay_record() {
-    let row = unmatched_after([unknown_capture_assigned("T1", order())]);
-    assert_eq!((row.kind.as_str(), row.state.as_str(), row.resolved_reason.as_deref()), ("unmatched", "resolved", Some("paid by hand")));
-    assert_eq!((row.order_id, row.pay_no), (Some(order().to_string()), Some(pay_no(order(), 1).to_string())));
-    assert_eq!((row.surplus_id.as_str(), row.out_trade_no.as_str()), ("unknown_capture-alipay-T1", "OLD-7"));
-    assert_eq!((row.revision, row.position), (1, 2));
+fn unmatched_money_that_was_assigned_is_open_until_its_order_has_it() {
+    let begun = unmatched_after([unknown_capture_assigned("T1", order())]);
+    assert_eq!((begun.kind.as_str(), begun.state.as_str(), begun.resolved_reason.as_deref()), ("unmatched", "open", Some("paid by hand")));
+    assert_eq!((begun.order_id.clone(), begun.pay_no.clone()), (Some(order().to_string()), Some(pay_no(order(), 1).to_string())));
+    assert_eq!((begun.surplus_id.as_str(), begun.out_trade_no.as_str()), ("unknown_capture-alipay-T1", "OLD-7"));
+    assert_eq!((begun.revision, begun.position), (1, 2));
+    let row = unmatched_after([unknown_capture_assigned("T1", order()), unknown_capture_matched("T1", order())]);
+    let ended = SurplusRow { state: "resolved".to_owned(), revision: 2, position: 3, ..begun };
+    assert_eq!(row, ended);
+}
+
+#[test]
+fn unmatched_money_whose_assignment_failed_needs_an_operator_again() {
+    let failed = || [unknown_capture_assigned("T1", order()), unknown_capture_unassigned("T1", order())];
+    let row = unmatched_after(failed());
+    assert_eq!((row.state.as_str(), row.resolved_reason, row.order_id, row.pay_no), ("needs_operator", None, None, None));
+    assert_eq!((row.revision, row.position), (2, 3));
+    let row = unmatched_after(failed().into_iter().chain([unknown_capture_refunded("T1", 500)]));
+    assert_eq!((row.state.as_str(), row.refunded_amount), ("refunded", 500));
+    let row = unmatched_after(failed().into_iter().chain([unknown_capture_assigned("T1", order())]));
+    assert_eq!(row.state, "open");
+    let row = unmatched_after(failed().into_iter().chain([unknown_capture_matched("T1", order())]));
+    assert_eq!((row.state.as_str(), row.pay_no), ("resolved", Some(pay_no(order(), 1).to_string())), "whoever was at it said so later");
+}
+
+#[test]
+fn what_went_back_of_unmatched_money_is_shown() {
+    let row = unmatched_after([unknown_capture_refunded("T1", 200)]);
+    assert_eq!((row.state.as_str(), row.refunded_amount, row.revision), ("needs_operator", 200, 1));
+    let row = unmatched_after([unknown_capture_refunded("T1", 200), unknown_capture_refunded("T1", 500)]);
+    assert_eq!((row.state.as_str(), row.refunded_amount), ("refunded", 500));
+    let row = unmatched_after([unknown_capture_refunded("T1", 500), unknown_capture_resolved("T1")]);
+    assert_eq!(row.state, "resolved");
+    let row = unmatched_after([unknown_capture_assigned("T1", order()), unknown_capture_refunded("T1", 500)]);
+    assert_eq!((row.state.as_str(), row.refunded_amount), ("open", 500), "its order will tell");
+    let row = unmatched_after([unknown_capture_resolved("T1"), unknown_capture_refunded("T1", 200)]);
+    assert_eq!((row.state.as_str(), row.refunded_amount), ("resolved", 200));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use domain::order::{
     RefundRetried, RefundSettled, RefundSucceeded, SurplusResolved,
 };
 use domain::unknown_capture::{
-    UnknownCaptureAssigned, UnknownCaptureEvent, UnknownCaptureOutcome, UnknownCaptureReceived, UnknownCaptureResolved,
+    UnassignCause, UnknownCaptureAssigned, UnknownCaptureEvent, UnknownCaptureMatched, UnknownCaptureOutcome, UnknownCaptureReceived,
+    UnknownCaptureRefunded, UnknownCaptureResolved, UnknownCaptureUnassigned,
 };
 use domain::{BuyerId, Channel, Currency, OrderId, RefundNo};
 
@@ -134,6 +135,26 @@ pub(crate) fn unknown_capture(trade_no: &str) -> Stored {
         received_at: at(170),
     });
     (event.event_type().to_owned(), event.schema_version(), event.to_json())
+}
+
+pub(crate) fn unknown_capture_refunded(trade_no: &str, refunded: i64) -> Stored {
+    let event = UnknownCaptureEvent::from(UnknownCaptureRefunded {
+        wallet: "alipay".to_owned(),
+        trade_no: trade_no.to_owned(),
+        refunded_amount: fen(refunded),
+        currency: Currency::Cny,
+        received_at: at(171),
+    });
+    (event.event_type().to_owned(), event.schema_version(), event.to_json())
+}
+
+pub(crate) fn unknown_capture_matched(trade_no: &str, order_id: OrderId) -> Stored {
+    outcome(UnknownCaptureMatched { wallet: "alipay".to_owned(), trade_no: trade_no.to_owned(), pay_no: pay_no(order_id, 1) })
+}
+
+pub(crate) fn unknown_capture_unassigned(trade_no: &str, order_id: OrderId) -> Stored {
+    let (wallet, trade_no) = ("alipay".to_owned(), trade_no.to_owned());
+    outcome(UnknownCaptureUnassigned { wallet, trade_no, pay_no: pay_no(order_id, 1), cause: UnassignCause::WentBack })
 }
 
 fn outcome(outcome: impl Into<UnknownCaptureOutcome>) -> Stored {

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, Time, Transaction, values};
 use domain::{Currency, Money, ProductId, SkuId};
 
-use super::product::{Product, ProductDraft, ProductKind, Sku, has_same_prices};
+use super::ProductKind;
+use super::product::{Product, ProductDraft, Sku, has_same_prices};
 use super::{Catalogue, CategoryId, ProductFilter, PutProductError, search_text};
 use crate::StorefrontError;
 

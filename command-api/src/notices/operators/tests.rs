@@ -2,7 +2,7 @@ use domain::order::{Order, OrderCommand, OrderStatus};
 use domain::pay_record::{ClosingProof, PayRecordStatus};
 use domain::{Currency, Money as Amount};
 use gateway::Operation::{Query, QueryRefund, Refund};
-use gateway::{News, Notification, NotificationRefusal, RawNotification};
+use gateway::{News, Notification, NotificationRefusal, RawNotification, TradeState};
 
 use super::*;
 use crate::notices::{NoticeVerdict, Unverified};
@@ -68,8 +68,8 @@ mod assigning {
         let confirmed = world.all("PaymentConfirmed").await.remove(0);
         assert_eq!((confirmed["trade_no"].as_str(), confirmed["learned_by"].as_str()), (Some("trade-9"), Some("assigned")));
         let stream_id = streams::unknown_capture("alipay", "trade-9");
-        assert_eq!(world.types(&stream_id).await, ["UnknownCaptureReceived", "UnknownCaptureAssigned"]);
-        let assigned = world.events(&stream_id).await.pop().unwrap();
+        assert_eq!(world.types(&stream_id).await, ["UnknownCaptureReceived", "UnknownCaptureAssigned", "UnknownCaptureMatched"]);
+        let assigned = world.events(&stream_id).await.remove(1);
         assert_eq!(assigned.metadata.actor, "operator:olivia");
         assert!(assigned.data.contains("she showed it") && assigned.data.contains(&pay_no.to_string()));
         let kept = notice(&world, notice_id).await;

@@ -106,6 +106,30 @@ async fn silence_at_a_renewal_changes_nothing() {
 }
 
 #[tokio::test]
+async fn of_two_renewals_at_once_the_code_that_the_channel_gave_last_is_shown() {
+    let shop = Shop::new().await;
+    shop.code("weixin://1");
+    let first = shop.begin().await.pay_no;
+    shop.world.clock.advance(LIFE);
+    // The other one asks, is answered and records while this one is asked about: the channel lets one of the two codes die.
+    let (commands, order_id) = (shop.commands.clone(), shop.order_id);
+    shop.world.channel.meanwhile(async move {
+        let wish = PayWish::through(Channel::WechatNative);
+        let renewed = commands.begin_payment(&alice(), order_id, &wish, None, None, CORRELATION).await.unwrap();
+        assert_eq!(renewed.record().unwrap().code_url(), Some("weixin://2"));
+    });
+    for code in ["weixin://2", "weixin://3", "weixin://4"] {
+        shop.code(code);
+    }
+    let shown = shop.begin().await;
+    assert_eq!((shown.pay_no, shown.is_new), (first, false));
+    assert_eq!(shown.record().unwrap().code_url(), Some("weixin://4"), "the one that was asked for after both");
+    assert_eq!(shop.world.record(first).await.code_url(), Some("weixin://4"));
+    assert_eq!(shop.world.channel.requests().len(), 4);
+    assert_eq!(shop.world.order_types(shop.order_id).await.iter().filter(|name| *name == "PayRecordPrepared").count(), 3);
+}
+
+#[tokio::test]
 async fn nothing_is_renewed_when_too_little_time_is_left() {
     let shop = Shop::new().await;
     shop.begin().await;

@@ -155,10 +155,26 @@ fn what_wechat_pay_gave_and_what_has_died_is_not_replaced_but_given_anew() {
         prepared: code(),
         asked_at: minute(asked),
         expires_at: minute(until),
+        replaces: None,
     };
     given(&dead).when(renewed(10, 20)).then([prepared_until(1, 20)]);
     given(&dead).when(renewed(9, 20)).then_nothing();
     given(&dead).when(renewed(10, 10)).then_nothing();
+}
+
+#[test]
+fn of_two_who_renew_at_once_the_one_who_has_seen_the_others_takes_its_place() {
+    let alive = [created(), issued(1, WechatNative, 1), prepared_until(1, 30)];
+    let renewed = |replaces: Option<Prepared>| OrderCommand::RecordPrepared {
+        pay_no: pay_no(1),
+        prepared: code(),
+        asked_at: minute(11),
+        expires_at: minute(31),
+        replaces,
+    };
+    given(&alive).when(renewed(Some(code()))).then([prepared_until(1, 31)]);
+    given(&alive).when(renewed(None)).then_nothing();
+    given(&alive).when(renewed(Some(Prepared::Code { code_url: "weixin://an-earlier-one".to_owned() }))).then_nothing();
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl Wish {
                 prepared: code(),
                 asked_at: minute(now),
                 expires_at: minute(now + life),
+                replaces: (life % 2 == 0).then(code),
             },
             Self::Refused(attempt) => record_refused(attempt),
             Self::Open(attempt) => open(attempt, now),

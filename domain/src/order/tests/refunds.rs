@@ -230,3 +230,31 @@ fn the_same_number_at_two_channels_is_counted_apart() {
     let both = after(both, [surplus(2, SurplusReason::PaidTwice, capture("T1")), refund(1, 2, "T1", PRICE, RefundCause::PaidTwice)]);
     given(&both).when(wish(PRICE)).then([refund_wished(2, PRICE)]);
 }
+
+fn observe_one(trade_no: &str, amount: i64) -> OrderCommand {
+    let (pay_no, trade_no) = (pay_no(1), trade_no.to_owned());
+    let refunded_at = Some(minute(75));
+    OrderCommand::Refund(RefundCommand::ObserveOne { pay_no, trade_no, amount: money(amount), refunded_at, now: minute(80) })
+}
+
+#[test]
+fn one_refund_of_the_channels_own_is_recorded_beside_ours() {
+    let order = given(&refunding(100));
+    let seen = |number, amount, whole| [observed(number, amount), refund_succeeded(number, amount, RefundCause::ChannelSide, 75, whole)];
+    order.when(observe_one("T1", 50)).then(seen(2, 50, false));
+    // What is under way has a number of its own: it explains nothing, and reserves nothing of what the channel has done.
+    order.when(observe_one("T1", PRICE)).then(seen(2, PRICE, true));
+    order.when(observe_one("T1", PRICE + 1)).then_rejected(OrderRejection::RefundExceedsPaid);
+    order.when(observe_one("T1", 0)).then_rejected(OrderRejection::RefundExceedsPaid);
+    order.when(observe_one("T2", 50)).then_rejected(OrderRejection::WrongState);
+    let most = given(&after(refunding(100), seen(2, PRICE - 10, false)));
+    most.when(observe_one("T1", 10)).then(seen(3, 10, true));
+    most.when(observe_one("T1", 11)).then_rejected(OrderRejection::RefundExceedsPaid);
+}
+
+#[test]
+fn one_refund_made_by_hand_ends_the_one_that_waited_for_it() {
+    let order = given(&after(refunding(100), [needs_operator(1)]));
+    order.when(observe_one("T1", 100)).then([refund_succeeded(1, 100, RefundCause::Operator, 75, false)]);
+    order.when(observe_one("T1", 99)).then([observed(2, 99), refund_succeeded(2, 99, RefundCause::ChannelSide, 75, false)]);
+}

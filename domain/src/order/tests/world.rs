@@ -8,6 +8,7 @@ use crate::ids::{BuyerId, OrderId, PayNo, ProductId, RefundNo};
 use crate::money::{Currency, MinorUnits, Money};
 use crate::order::*;
 use crate::pay_record::*;
+use crate::product_kind::ProductKind;
 use crate::scenario;
 
 pub(super) const PRICE: i64 = 19_900;
@@ -41,6 +42,7 @@ pub(super) fn money(amount: i64) -> Money {
 pub(super) fn item(price: i64, quantity: u32) -> OrderItem {
     OrderItem {
         goods_id: ProductId::parse("course-rust-101").unwrap(),
+        kind: Some(ProductKind::Course),
         sku_id: None,
         name: "Rust for beginners".to_owned(),
         quantity,
@@ -102,7 +104,13 @@ pub(super) fn reattempt(attempt: u8, channel: Channel, minutes: i64) -> OrderCom
 }
 
 pub(super) fn record_prepared(attempt: u8) -> OrderCommand {
-    OrderCommand::RecordPrepared { pay_no: pay_no(attempt), prepared: code(), asked_at: minute(0), expires_at: minute(EXPIRES) }
+    OrderCommand::RecordPrepared {
+        pay_no: pay_no(attempt),
+        prepared: code(),
+        asked_at: minute(0),
+        expires_at: minute(EXPIRES),
+        replaces: None,
+    }
 }
 
 pub(super) fn record_refused(attempt: u8) -> OrderCommand {

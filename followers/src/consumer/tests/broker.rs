@@ -247,6 +247,12 @@ async fn of_two_workers_of_one_part_only_the_holder_of_the_lease_works() {
     assert_eq!(other.run_once().await.unwrap().applied, 1, "at the end of the lease another goes on");
     feed.lay([message(3, "order-1", 2, Some(2))]);
     assert!(matches!(one.run_once().await, Err(FollowerError::Waiting)), "and the earlier one has lost it");
+    one.release().await.unwrap();
+    assert!(matches!(one.run_once().await, Err(FollowerError::Waiting)), "what it has lost it cannot give back");
+    other.release().await.unwrap();
+    assert_eq!(one.run_once().await.unwrap().applied, 1, "what its holder gives back is free at once");
+    feed.lay([message(4, "order-1", 3, Some(3))]);
+    assert!(matches!(other.run_once().await, Err(FollowerError::Waiting)), "and who gave it back asks anew");
 }
 
 pub(super) fn payments() -> Vec<SubjectFilter> {

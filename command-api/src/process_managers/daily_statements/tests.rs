@@ -1,0 +1,193 @@
+use chassis::clock::Clock;
+use domain::pay_record::PayRecordStatus;
+use domain::{Channel, Currency, Money};
+use followers::MemoryLeases;
+use gateway::{GatewayError, Operation, Statement, StatementLine, StatementLineKind};
+
+use super::*;
+use crate::reconcile::DiscrepancyKind;
+use crate::testing::*;
+
+/// A world with this process manager, on the evening (in Beijing) of 20 July.
+struct Stage {
+    world: World,
+    leases: Arc<MemoryLeases>,
+    manager: DailyStatements,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let leases = Arc::new(MemoryLeases::default());
+        let manager = DailyStatements::new(world.other_process(), leases.clone(), "one".to_owned());
+        Self { world, leases, manager }
+    }
+
+    fn over(world: World, commands: Commands) -> Self {
+        let leases = Arc::new(MemoryLeases::default());
+        let manager = DailyStatements::new(commands, leases.clone(), "one".to_owned());
+        Self { world, leases, manager }
+    }
+
+    /// It is `moment` now, and the manager runs until it has nothing to do.
+    async fn at(&self, moment: &str) {
+        let moment: DateTime<Utc> = moment.parse().unwrap();
+        self.world.clock.advance(moment - self.world.clock.now());
+        while !self.manager.run_once().await.unwrap().caught_up {}
+    }
+
+    fn answers(&self, date: &str, lines: Vec<StatementLine>) {
+        self.world.channel.statements(Ok(Statement { date: date.parse().unwrap(), lines }));
+    }
+
+    fn refuses(&self, code: &str) {
+        let (channel, operation, code) = (Channel::AlipayQr, Operation::DownloadStatement, code.to_owned());
+        self.world.channel.statements(Err(GatewayError::Refused { channel, operation, code }));
+    }
+
+    async fn days(&self) -> Vec<(String, &'static str)> {
+        let days = self.manager.book.page(None, None, 100).await.unwrap();
+        days.into_iter().map(|day| (day.date.to_string(), day.state.as_str())).collect()
+    }
+
+    async fn newest(&self) -> StatementDay {
+        self.manager.book.page(None, None, 1).await.unwrap().remove(0)
+    }
+}
+
+fn line(out_trade_no: &str, trade_no: &str, amount: i64) -> StatementLine {
+    StatementLine {
+        kind: StatementLineKind::Payment,
+        out_trade_no: out_trade_no.to_owned(),
+        trade_no: trade_no.to_owned(),
+        amount: Money::new(amount, Currency::Cny).unwrap(),
+        fee_minor: 0,
+        at: Some(paid_at()),
+    }
+}
+
+#[tokio::test]
+async fn a_day_is_compared_by_itself_once_its_statement_is_there_and_what_was_dark_is_recorded() {
+    let stage = Stage::new().await;
+    let pay_no = stage.world.pending().await;
+    stage.answers("2026-07-19", vec![]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    assert_eq!(stage.days().await, [("2026-07-19".to_owned(), "matched")], "the first day is the one that is ready");
+    stage.at("2026-07-21T01:29:59Z").await;
+    assert_eq!(stage.days().await.len(), 1, "half past nine in Beijing has not come");
+
+    stage.answers("2026-07-20", vec![line(&pay_no.to_string(), "trade-1", COURSE_PRICE)]);
+    stage.world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
+    stage.at("2026-07-21T01:31:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.date.to_string(), day.state, day.tries), ("2026-07-20".to_owned(), DayState::Matched, 0));
+    assert_eq!(day.result.unwrap().recorded, 1);
+    assert_ne!(stage.world.status(pay_no).await, PayRecordStatus::Pending);
+    let head = stage.world.head().await;
+    stage.at("2026-07-21T12:00:00Z").await;
+    assert_eq!((stage.days().await.len(), stage.world.head().await), (2, head), "once is enough");
+}
+
+#[tokio::test]
+async fn days_that_were_missed_are_taken_up_from_the_oldest_on() {
+    let stage = Stage::new().await;
+    stage.answers("2026-07-19", vec![]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    for day in ["2026-07-20", "2026-07-21", "2026-07-22"] {
+        stage.answers(day, vec![]);
+    }
+    stage.at("2026-07-23T12:00:00Z").await;
+    let days: Vec<String> = stage.days().await.into_iter().map(|(date, _)| date).collect();
+    assert_eq!(days, ["2026-07-22", "2026-07-21", "2026-07-20", "2026-07-19"]);
+}
+
+#[tokio::test]
+async fn what_does_not_match_stands_in_the_list_until_it_does() {
+    let stage = Stage::new().await;
+    stage.answers("2026-07-19", vec![line("SHOP-7", "trade-9", 100)]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    let day = stage.newest().await;
+    let found = day.result.unwrap().discrepancies;
+    assert_eq!((day.state, found.len(), found[0].kind), (DayState::Different, 1, DiscrepancyKind::ChannelOnly));
+    stage.answers("2026-07-19", vec![]);
+    let (operator, date) = (crate::Caller::Operator("olga".to_owned()), day.date);
+    stage.world.commands.reconcile(&operator, Channel::AlipayQr, date, CORRELATION).await.unwrap();
+    assert_eq!(stage.days().await, [("2026-07-19".to_owned(), "matched")], "an operator has it compared once more");
+}
+
+#[tokio::test]
+async fn a_statement_that_is_not_there_is_asked_for_again_often_then_rarely_and_then_no_more() {
+    let stage = Stage::new().await;
+    stage.refuses("BILL_NOT_EXIST");
+    stage.at("2026-07-20T08:10:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.state, day.tries, day.word.as_deref()), (DayState::Open, 1, Some("BILL_NOT_EXIST")));
+    assert_eq!(day.next_at, Some("2026-07-20T08:40:00Z".parse().unwrap()));
+    stage.at("2026-07-20T08:39:59Z").await;
+    assert_eq!(stage.newest().await.tries, 1);
+    stage.world.channel.statements(Err(unknown(Operation::DownloadStatement)));
+    stage.at("2026-07-20T08:41:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.tries, day.word.as_deref()), (2, Some("channel_unavailable")));
+    // The day after, six hours pass between two questions; the next day's are answered.
+    stage.refuses("BILL_NOT_EXIST");
+    stage.answers("2026-07-20", vec![]);
+    stage.at("2026-07-21T02:00:00Z").await;
+    let [newest, oldest] = stage.manager.book.page(None, None, 2).await.unwrap().try_into().unwrap();
+    assert_eq!((newest.state, oldest.tries, oldest.next_at), (DayState::Matched, 3, Some("2026-07-21T08:00:00Z".parse().unwrap())));
+    // After a week nobody asks any more; that nothing moved is what the log says too.
+    for _ in 0..8 {
+        stage.refuses("BILL_NOT_EXIST");
+    }
+    stage.at("2026-07-27T12:00:00Z").await;
+    let oldest = stage.manager.book.page(None, None, 100).await.unwrap().pop().unwrap();
+    assert_eq!((oldest.date.to_string(), oldest.state, oldest.next_at), ("2026-07-19".to_owned(), DayState::Matched, None));
+}
+
+#[tokio::test]
+async fn a_day_with_money_and_without_a_statement_is_missing_in_the_end() {
+    let stage = Stage::new().await;
+    let pay_no = stage.world.pending().await;
+    stage.world.pay(pay_no).await;
+    stage.answers("2026-07-19", vec![]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    for _ in 0..9 {
+        stage.refuses("BILL_NOT_EXIST");
+    }
+    stage.at("2026-07-29T12:00:00Z").await;
+    let days = stage.days().await;
+    let of_payment = days.iter().find(|(date, _)| date == "2026-07-20").unwrap();
+    assert_eq!(of_payment.1, "missing", "{days:?}");
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_compares() {
+    let stage = Stage::new().await;
+    let now = stage.world.clock.now();
+    assert!(stage.leases.try_acquire(NAME, "another", now, now + TimeDelta::hours(1)).await.unwrap());
+    stage.answers("2026-07-19", vec![]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    assert_eq!(stage.days().await, [("2026-07-19".to_owned(), "open")]);
+    stage.at("2026-07-20T09:30:00Z").await;
+    assert_eq!(stage.days().await, [("2026-07-19".to_owned(), "matched")]);
+}
+
+#[tokio::test]
+async fn both_protocols_of_wechat_pay_have_one_statement_and_each_wallet_its_own() {
+    let world = World::new().await;
+    let both =
+        world.with_channels(|channels, one| channels.with(Channel::WechatNative, one.clone()).with(Channel::WechatNativeV2, one.clone()));
+    let stage = Stage::over(world, both);
+    for _ in 0..2 {
+        stage.answers("2026-07-19", vec![]);
+    }
+    stage.at("2026-07-20T08:10:00Z").await;
+    let days = stage.manager.book.page(None, None, 100).await.unwrap();
+    assert_eq!(days.iter().map(|day| day.wallet).collect::<Vec<_>>(), [Wallet::Alipay, Wallet::Wechat]);
+    let world = World::new().await;
+    let old = world.with_channels(|_, one| crate::Channels::default().with_earlier(Channel::WechatNativeV2, one.clone()));
+    let stage = Stage::over(world, old);
+    stage.answers("2026-07-19", vec![]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    assert_eq!(stage.newest().await.wallet, Wallet::WechatV2, "what is offered no more is compared still");
+}
