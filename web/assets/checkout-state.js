@@ -2,6 +2,8 @@
 
 /** Ways to pay that open a wallet's app on the phone that shows this page. */
 const ON_PHONES = ["alipay_wap", "wechat_h5", "wechat_h5_v2"];
+/** Ways to pay on a channel's own page. */
+const ON_PAGES = ["alipay_page"];
 
 const SETTLED = ["paid", "completed"];
 /** What of a payment went back, by the view that says so. */
@@ -30,19 +32,31 @@ export function withKnownRecord(next, shown) {
   return isOlder || isOwnCode ? { ...next, pay_record: shown.pay_record } : next;
 }
 
-/** Of `channels`, those that whoever has `agent` (the browser's own name) can use. */
-export function offered(channels, agent) {
-  const isPhone = /Mobile|Android|iPhone|iPad|HarmonyOS/.test(agent);
-  return channels.filter((channel) => isPhone || !ON_PHONES.includes(channel));
+/** The wallet whose own app shows this page to whoever has `agent` (the browser's own name): "alipay", "wechat", or null. */
+export function appOf(agent) {
+  if (/AlipayClient/.test(agent)) return "alipay";
+  return /MicroMessenger/.test(agent) ? "wechat" : null;
 }
 
 /**
- * The view that `state` asks for at `nowMs`:
+ * Of `channels`, those that whoever has `agent` can use. A phone inside a wallet's app cannot scan what it shows, and opens
+ * no page of another wallet: there the wallet's own link leads to the payment, or none does.
+ */
+export function offered(channels, agent) {
+  const isOnPhone = isPhone(agent);
+  const app = appOf(agent);
+  if (isOnPhone && app !== null) return [];
+  return channels.filter((channel) => (isOnPhone || !ON_PHONES.includes(channel)) && (app === null || !ON_PAGES.includes(channel)));
+}
+
+/**
+ * The view that `state` asks for at `nowMs` of whoever has `agent`:
  * "pay" (a code can be scanned), "preparing" (a code is being made), "none" (there is none yet), "code_over" (the code is
  * dead, the order lives), "code_failed" (the channel refused), "time_up" (the order's time has passed, its end is not
- * decided), "closing", "paid", "partially_refunded", "refunded", "expired", "cancelled", "unknown".
+ * decided), "in_app" (the page is open inside a wallet's app, where a link leads to the payment), "elsewhere" (it is open
+ * inside an app that cannot pay it), "closing", "paid", "partially_refunded", "refunded", "expired", "cancelled", "unknown".
  */
-export function viewOf(state, nowMs) {
+export function viewOf(state, nowMs, agent = "") {
   switch (state.status) {
     case "paid":
     case "completed":
@@ -53,7 +67,7 @@ export function viewOf(state, nowMs) {
       return state.status;
     case "awaiting_payment":
       if (state.closing) return "closing";
-      return passed(state.expires_at, nowMs) ? "time_up" : viewOfRecord(state.pay_record, nowMs);
+      return passed(state.expires_at, nowMs) ? "time_up" : viewInApp(state, viewOfRecord(state.pay_record, nowMs), agent);
     default:
       return "unknown";
   }
@@ -87,6 +101,22 @@ export function isPage(record) {
 export function isSandbox(record) {
   const address = walletAddress(record);
   return address !== null && new URL(address).pathname.startsWith("/sandbox/");
+}
+
+/** Where the app that shows this page to whoever has `agent` pays the order; null where it does not. */
+export function linkInApp(state, agent) {
+  const link = state.wallet_links?.[appOf(agent)] ?? null;
+  return isWebAddress(link) ? link : null;
+}
+
+function isPhone(agent) {
+  return /Mobile|Android|iPhone|iPad|HarmonyOS/.test(agent);
+}
+
+/** What a phone inside a wallet's app shows instead of `view`, as long as there is something to pay. */
+function viewInApp(state, view, agent) {
+  if (!isPhone(agent) || appOf(agent) === null || ["closing", "unknown"].includes(view)) return view;
+  return linkInApp(state, agent) === null ? "elsewhere" : "in_app";
 }
 
 function viewOfRecord(record, nowMs) {

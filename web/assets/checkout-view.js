@@ -3,16 +3,20 @@ import { wordsOf } from "./api.js";
 import { byId, make, show } from "./dom.js";
 import { dateAndTime, say, sayWords, text, timeNearby } from "./i18n.js";
 import { money } from "./money.js";
-import { deadline, isPage, isSandbox, offered, walletAddress } from "./checkout-state.js";
+import { appOf, deadline, isPage, isSandbox, linkInApp, offered, walletAddress } from "./checkout-state.js";
 import { clockText, secondsLeft } from "./countdown.js";
 import { drawQr } from "./qr.js";
 
 /** The views in which the order can still be paid here, so that the code's place is shown. */
-const PAY_VIEWS = ["pay", "preparing", "none", "code_over", "code_failed"];
+const PAY_VIEWS = ["pay", "preparing", "none", "code_over", "code_failed", "in_app", "elsewhere"];
+/** Of these, those inside a wallet's app, where no code is shown. */
+const APP_VIEWS = ["in_app", "elsewhere"];
+/** The views in which time runs out for the buyer. */
+const TIMED_VIEWS = ["pay", ...APP_VIEWS];
 /** The views with something to renew, and what the button says there. */
 const RENEWALS = { code_over: "checkout.renew_code", expired: "checkout.renew_order", time_up: "checkout.renew_order" };
 /** The views in which a payment may have been made that nobody has told us of. */
-const ASKABLE_VIEWS = ["pay", "code_over", "code_failed", "time_up", "closing"];
+const ASKABLE_VIEWS = ["pay", "code_over", "code_failed", "time_up", "closing", ...APP_VIEWS];
 /** From here on the count-down asks for attention. */
 const URGENT_S = 120;
 const DRAWN_PIXELS = 440;
@@ -50,12 +54,17 @@ export function paint(state, view, chooseChannel) {
 
 /** Paints the time that is left. */
 export function paintCountdown(state, view, nowMs) {
-  const end = view === "pay" ? deadline(state) : null;
+  const end = TIMED_VIEWS.includes(view) ? endOf(state, view) : null;
   show(byId("time-left"), end !== null);
   if (end === null) return;
   const seconds = secondsLeft(end, nowMs);
   sayWords(byId("countdown"), clockText(seconds));
   byId("time-left").classList.toggle("urgent", seconds <= URGENT_S);
+}
+
+/** A dead code ends nothing where no code is shown. */
+function endOf(state, view) {
+  return view === "pay" ? deadline(state) : (state.expires_at ?? null);
 }
 
 /** Says that the address belongs to no checkout. */
@@ -148,6 +157,11 @@ function paintChannels(state, choose) {
 }
 
 function paintCode(state, view) {
+  show(byId("channels"), !APP_VIEWS.includes(view));
+  if (APP_VIEWS.includes(view)) {
+    paintInApp(state, view);
+    return;
+  }
   const record = state.pay_record;
   const live = view === "pay" && showCode(record);
   const onPage = view === "pay" && isPage(record);
@@ -161,6 +175,28 @@ function paintCode(state, view) {
   say(byId("code-hint"), "checkout.scan", { wallet });
   byId("open-wallet").dataset.way = onPage ? "page" : "app";
   paintWalletLinks(record, live || onPage, wallet, onPage ? "checkout.open_page" : "checkout.open_wallet");
+}
+
+/** Inside a wallet's app: the way to its payment, or how to get out of there. */
+function paintInApp(state, view) {
+  const app = () => walletName(appOf(navigator.userAgent));
+  byId("code").dataset.code = "page";
+  for (const id of ["code-spinner", "make-code", "code-hint", "qr", "qr-drawn", "sandbox-note"]) show(byId(id), false);
+  show(byId("code-cover"), true);
+  say(byId("code-words"), `checkout.code.${view}`, { wallet: app, wallets: () => walletNames(state) });
+  byId("open-wallet").dataset.way = "page";
+  const address = linkInApp(state, navigator.userAgent);
+  show(byId("open-wallet"), address !== null);
+  shownCode = null;
+  if (address === null) return;
+  byId("open-wallet").href = address;
+  say(byId("open-wallet"), "checkout.open_page", { wallet: app });
+}
+
+/** The wallets that another browser can pay with. */
+function walletNames(state) {
+  const wallets = (state.channels ?? []).map(walletOf).filter((wallet) => wallet !== "aggregate");
+  return [...new Set(wallets)].map((wallet) => walletName(wallet)).join(text("checkout.or"));
 }
 
 /** Shows the server's picture of the code, or draws the code's text where there is none. Answers whether a code is shown. */

@@ -73,7 +73,7 @@ function tick() {
 
 /** A code that was asked for in vain is offered again by a button, not asked for in a loop. */
 function currentView() {
-  const wanted = viewOf(state, clock.now());
+  const wanted = viewOf(state, clock.now(), navigator.userAgent);
   return wanted === "none" && codeWasAsked && !codeIsBeingMade ? "code_failed" : wanted;
 }
 

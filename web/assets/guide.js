@@ -6,12 +6,14 @@ import { say, sayWords, startLanguage } from "./i18n.js";
 import { isNothing, money } from "./money.js";
 
 const selectionId = decodeURIComponent(location.pathname.split("/").filter(Boolean).pop() ?? "");
+/** The wallets that this page has buttons for. */
+const WALLETS = ["alipay", "wechat"];
 /** Kept until the order is answered, so that a repeat after a lost answer is the same command. */
 let key = null;
 
 startLanguage();
 startAccount(start);
-for (const wallet of ["alipay", "wechat"]) {
+for (const wallet of WALLETS) {
   const button = byId(`pay-${wallet}`);
   button.addEventListener("click", () => whileBusy(button, () => signedIn("sign_in.then_pay", () => order(wallet))));
 }
@@ -39,11 +41,27 @@ function paintStatus(selection) {
   const payable = selection.charge === "paid" && selection.status === "unpaid" && !isNothing(selection.price_amount);
   show(byId("methods"), payable);
   show(byId("settled"), !payable);
-  if (payable) return;
+  if (payable) {
+    paintOffer();
+    return;
+  }
   const open = selection.status === "active";
   say(byId("settled-words"), open ? "guide.already_open" : "guide.ended");
   say(byId("settled-link"), open ? "guide.to_courses" : "guide.to_shop");
   byId("settled-link").href = open ? "/courses" : "/";
+}
+
+/** Only what can be paid with is offered. Where that is not known, everything is: the checkout knows it again. */
+async function paintOffer() {
+  let offer;
+  try {
+    offer = (await callPublic("GET", "/checkout/offer")).data;
+  } catch (problem) {
+    console.warn("what can be paid with could not be read", problem.code);
+  }
+  const isOffered = (wallet) => offer?.wallets?.includes(wallet) ?? true;
+  for (const wallet of WALLETS) show(byId(`pay-${wallet}`), isOffered(wallet));
+  show(byId("no-way"), !WALLETS.some(isOffered));
 }
 
 /** The title is only for reading; paying does not wait for it. */

@@ -13,6 +13,8 @@ pub(super) fn group() -> Group {
              a notification its channel's signature.",
         schemas: vec![
             ("CheckoutState", state()),
+            ("CheckoutOffer", schema::answer("What can be paid with", &[("wallets", wallets())], &[])),
+            ("WalletLinks", wallet_links()),
             ("CheckoutPayRecordRequest", schema::request("Which channel", &[("channel", super::pay_records::channel())], &[])),
             ("CheckoutRenewed", schema::answer("Where to go on", &[("checkout_url", checkout_url())], &[])),
             ("AlipayNotification", notification()),
@@ -55,6 +57,9 @@ fn pages() -> Vec<Operation> {
             .in_path("token", token("return"))
             .answers(200, "A page.", page("<!doctype html><title>Payment</title>"))
             .answers(404, "A page: the link opens nothing.", page("<!doctype html><title>No such link</title>")),
+        Operation::get("/checkout/offer", "showOffer", "The wallets with which a new order can be paid")
+            .about("For pages that let a buyer choose before there is an order.")
+            .json(200, "The wallets.", "CheckoutOffer"),
         Operation::get("/checkout/{token}", "openCheckout", "The checkout page")
             .in_path("token", token("checkout"))
             .answers(200, "The page.", page("<!doctype html><title>Checkout</title>"))
@@ -211,10 +216,27 @@ fn state() -> Value {
             ("server_at", schema::time("The server's time, for counting down", "2026-07-20T08:00:07Z")),
             ("closing", json!({ "type": "boolean", "description": "Whether the order is about to end", "examples": [false] })),
             ("channels", list("The channels that can be chosen", &super::pay_records::channel())),
+            ("wallet_links", named("WalletLinks")),
             ("pay_record", pay_record),
             ("paid_at", paid_at),
             ("result_url", schema::text("Where to go after the payment", "/courses")),
         ],
+        &[],
+    )
+}
+
+fn wallets() -> Value {
+    let wallet = schema::word("A wallet", &["alipay", "wechat"]);
+    let mut wallets = list("The wallets of which a product is offered", &wallet);
+    wallets["examples"] = json!([["alipay", "wechat"]]);
+    wallets
+}
+
+fn wallet_links() -> Value {
+    let link = || or_null(schema::text("Our link; null where it cannot be paid there", "http://127.0.0.1:8080/pay/c2VhbGVk"), None);
+    schema::answer(
+        "Where a page that is open inside a wallet's own app leads to the payment in that wallet",
+        &[("alipay", link()), ("wechat", link())],
         &[],
     )
 }

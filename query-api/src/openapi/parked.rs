@@ -1,9 +1,10 @@
 use chassis::identity::Role;
+use chassis::problem::Code;
 use serde_json::{Value, json};
 
 use super::Group;
 use super::operation::Operation;
-use super::schema::{self, or_null};
+use super::schema::{self, list, named, or_null};
 
 /// Parked messages.
 pub(super) fn group() -> Group {
@@ -11,7 +12,7 @@ pub(super) fn group() -> Group {
         tag: "Parked messages",
         about: "What a consumer could not take waits with all later messages of its stream, while others go on: it is tried again after \
              growing waits and then parked, until an operator has it tried again or skips it with `paystream parked`.",
-        schemas: vec![("ParkedMessage", parked()), ("ParkedMessageList", schema::page("A page of parked messages", "ParkedMessage"))],
+        schemas: schemas(),
         operations: vec![
             Operation::get("/api/v1/parked", "listParkedMessages", "Messages that a consumer could not take, the newest first")
                 .about("Skipped ones are listed only where `state` asks for them.")
@@ -19,8 +20,79 @@ pub(super) fn group() -> Group {
                 .in_query("state", state())
                 .paged()
                 .json(200, "A page of parked messages.", "ParkedMessageList"),
+            act(),
         ],
     }
+}
+
+fn act() -> Operation {
+    Operation::post("/api/v1/operations/parked", "actOnParkedMessages", "Have a parked message tried again, or skip it")
+        .about(
+            "What `paystream parked` asks of a running server. An act is recorded before it is done, with who wished it and why \
+             (ParkedActRequested), and then what came of it (ParkedActDone or ParkedActLapsed), on the stream `operations-{date}`. \
+             `list` and `show` change nothing and answer no position.",
+        )
+        .roles(&[Role::Operator])
+        .command()
+        .body("ParkedCommand")
+        .done(200, "What came of it.", "ParkedReply")
+        .problems(&[Code::NotFound])
+}
+
+fn schemas() -> Vec<(&'static str, Value)> {
+    let commands = ["ParkedRedriveCommand", "ParkedSkipCommand", "ParkedListCommand", "ParkedShowCommand"];
+    vec![
+        ("ParkedMessage", parked()),
+        ("ParkedMessageList", schema::page("A page of parked messages", "ParkedMessage")),
+        ("ParkedCommand", json!({ "oneOf": commands.map(named) })),
+        (
+            "ParkedRedriveCommand",
+            schema::request(
+                "Try its stream's messages again, from the first",
+                &[("act", act_word("redrive")), ("id", id()), reason()],
+                &[],
+            ),
+        ),
+        ("ParkedSkipCommand", schema::request("Pass it over for good", &[("act", act_word("skip")), ("id", id()), reason()], &[])),
+        (
+            "ParkedListCommand",
+            schema::request("The 200 oldest, in lines for people", &[("act", act_word("list")), ("state", state())], &["state"]),
+        ),
+        ("ParkedShowCommand", schema::request("One, with its event's content", &[("act", act_word("show")), ("id", id())], &[])),
+        ("ParkedReply", reply()),
+    ]
+}
+
+fn act_word(word: &str) -> Value {
+    json!({ "type": "string", "const": word, "description": "What is asked", "examples": [word] })
+}
+
+fn id() -> Value {
+    schema::text("The message's number: the consumer and the event's position", "points-1234")
+}
+
+fn reason() -> (&'static str, Value) {
+    let about = "Why; it is kept with who wished it";
+    (
+        "reason",
+        json!({ "type": "string", "minLength": 1, "maxLength": 500, "description": about, "examples": ["The points were entered by hand"] }),
+    )
+}
+
+fn reply() -> Value {
+    let mut lines = list("For people", &json!({ "type": "string" }));
+    lines["examples"] = json!([["points-1234: its stream is tried again from the first message"]]);
+    let act_id = schema::text("The number of the act in the log's events; null where nothing was to be changed", "");
+    let about = "`lapsed` where the message had been taken or skipped meanwhile; null where nothing was to be changed";
+    schema::answer(
+        "What came of it",
+        &[
+            ("lines", lines),
+            ("act_id", or_null(act_id, Some(json!("0197f0a2-7c31-7b06-9d2a-5e8f1f6b2c44")))),
+            ("outcome", or_null(schema::word(about, &["done", "lapsed"]), None)),
+        ],
+        &[],
+    )
 }
 
 fn state() -> Value {
@@ -38,7 +110,7 @@ fn parked() -> Value {
     schema::answer(
         "A message that a consumer could not take",
         &[
-            ("id", schema::text("The consumer and the event's position", "points-1234")),
+            ("id", id()),
             ("consumer", schema::text("The consumer", "points")),
             ("state", state()),
             ("tries", schema::count("How often it was tried", 0, i64::from(u32::MAX), 5)),

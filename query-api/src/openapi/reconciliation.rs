@@ -12,7 +12,14 @@ pub(super) fn group() -> Group {
         tag: "Reconciliation",
         about: "A day of the log beside the channel's statement of it. A statement is not signed: what only it has is asked of the \
              channel, and the channel's verified answer is recorded.",
-        schemas: vec![("ReconciliationWish", wish()), ("Reconciliation", reconciliation()), ("Discrepancy", discrepancy())],
+        schemas: vec![
+            ("ReconciliationWish", wish()),
+            ("Reconciliation", reconciliation()),
+            ("Discrepancy", discrepancy()),
+            ("StatementDay", day()),
+            ("StatementDayList", schema::page("A page of days", "StatementDay")),
+            ("DayComparison", comparison()),
+        ],
         operations: vec![
             Operation::post("/api/v1/operations/reconciliations", "reconcile", "Compare a day with a channel's statement")
                 .about("What `paystream reconcile` asks of a running server. Asked again, it has no effect but for what was missing still.")
@@ -20,6 +27,16 @@ pub(super) fn group() -> Group {
                 .body("ReconciliationWish")
                 .json(200, "What came of it.", "Reconciliation")
                 .problems(&[Code::ChannelNotConfigured, Code::ChannelRefused, Code::ChannelUnavailable]),
+            Operation::get("/api/v1/operations/reconciliations", "listReconciliations", "The days of all wallets, the newest first")
+                .about(
+                    "Each day is compared by itself once the channel has its statement: Alipay's at 9:30, WeChat Pay's at 10:30 of the \
+                     next morning in Beijing, and later where nothing ran then or the channel was not ready.",
+                )
+                .roles(&[Role::Operator, Role::Auditor])
+                .in_query("state", state_filter())
+                .paged()
+                .json(200, "A page of days.", "StatementDayList")
+                .problems(&[Code::StoreUnavailable]),
         ],
     }
 }
@@ -34,19 +51,56 @@ fn wish() -> Value {
     schema::request("A day to compare", &[("channel", channel), ("date", date())], &[])
 }
 
+fn wallet() -> Value {
+    schema::word("Whose statement it was", &["alipay", "wechat", "wechat_v2"])
+}
+
 fn reconciliation() -> Value {
+    schema::answer("What came of a day's reconciliation", &[&[("wallet", wallet()), ("date", date())][..], &counts()].concat(), &[])
+}
+
+fn comparison() -> Value {
+    schema::answer("What came of comparing a day", &counts(), &[])
+}
+
+fn counts() -> [(&'static str, Value); 4] {
     let count = |about: &str, example: i64| schema::count(about, 0, 1_000_000, example);
     let mut discrepancies = list("What does not match, the channel's lines first", &named("Discrepancy"));
     discrepancies["examples"] = json!([[]]);
+    [
+        ("lines", count("Lines of the statement", 4)),
+        ("matched", count("Of these, how many the log held", 3)),
+        ("recorded", count("Of these, how many it holds since the channel was asked then", 1)),
+        ("discrepancies", discrepancies),
+    ]
+}
+
+const STATES: [&str; 4] = ["open", "matched", "different", "missing"];
+
+fn state_filter() -> Value {
+    let mut state = schema::word("Only those in this state", &[&STATES[..], &["all"]].concat());
+    state["default"] = json!("all");
+    state
+}
+
+fn day() -> Value {
+    let state = "`open`: there is no statement yet, and the channel is asked again; `matched`; `different`: see the discrepancies; \
+         `missing`: the channel had none for a week, although the log knows of money";
+    let word = schema::text("Why there was nothing to compare with, in one word; null where there was", "STATEMENT_CREATING");
     schema::answer(
-        "What came of a day's reconciliation",
+        "A day of a wallet beside the log",
         &[
-            ("wallet", schema::word("Whose statement it was", &["alipay", "wechat", "wechat_v2"])),
+            ("wallet", wallet()),
             ("date", date()),
-            ("lines", count("Lines of the statement", 4)),
-            ("matched", count("Of these, how many the log held", 3)),
-            ("recorded", count("Of these, how many it holds since the channel was asked now", 1)),
-            ("discrepancies", discrepancies),
+            ("state", schema::word(state, &STATES)),
+            ("tries", schema::count("How often the channel was asked in vain", 0, 1_000, 0)),
+            ("word", or_null(word, Some(Value::Null))),
+            (
+                "next_at",
+                or_null(schema::time("When the channel is asked next; null where it is not", "2026-03-06T02:30:00Z"), Some(Value::Null)),
+            ),
+            ("looked_at", schema::time("When this was written", "2026-03-06T02:30:04Z")),
+            ("result", json!({ "oneOf": [named("DayComparison"), { "type": "null" }] })),
         ],
         &[],
     )

@@ -42,7 +42,8 @@ fn id() -> Value {
 }
 
 fn state() -> Value {
-    let about = "What has become of it: not decided yet; taken after all; on its way back; back; waiting for an operator; dealt with";
+    let about = "What has become of it: it is not known yet whether its order takes it; taken after all; on its way back; back; waiting for an operator; \
+         dealt with";
     let mut state = schema::word(about, &["open", "revived", "refunding", "refunded", "needs_operator", "resolved"]);
     state["examples"] = json!(["needs_operator"]);
     state

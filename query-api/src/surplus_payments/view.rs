@@ -67,8 +67,8 @@ impl SurplusRow {
     fn actions(&self) -> &'static [Action] {
         let refund_waits = self.refund_status.as_deref() == Some("needs_operator");
         match self.state.as_str() {
-            // What is known of no order cannot be given back through one.
-            _ if self.pay_no.is_none() => &[],
+            // What matched nothing is decided on where its notification is kept.
+            _ if self.kind == "unmatched" => &[],
             "needs_operator" if refund_waits => &[Action::Retry, Action::Settle, Action::Resolve],
             "resolved" if refund_waits => &[Action::Retry, Action::Settle],
             "needs_operator" | "open" => &[Action::Resolve],

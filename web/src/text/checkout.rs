@@ -47,6 +47,8 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("checkout.state.pay", "Waiting for your payment", "等待支付"),
     Text::new("checkout.state.preparing", "Preparing the code", "正在准备二维码"),
     Text::new("checkout.state.none", "Preparing the code", "正在准备二维码"),
+    Text::new("checkout.state.in_app", "Waiting for your payment", "等待支付"),
+    Text::new("checkout.state.elsewhere", "Please open this page in your browser", "请在浏览器中打开本页"),
     Text::new("checkout.state.code_over", "The code has run out", "二维码已失效"),
     Text::new("checkout.state.code_failed", "There is no code yet", "二维码生成失败"),
     Text::new("checkout.state.time_up", "The time to pay is over", "支付时间已结束"),
@@ -66,6 +68,17 @@ pub(super) const TEXTS: &[Text] = &[
         "You pay on {wallet}'s own page and come back here. Please use the button above.",
         "您将在{wallet}的页面上完成支付，随后返回本页。请使用上方按钮。",
     ),
+    Text::new(
+        "checkout.code.in_app",
+        "You pay with {wallet} and come back here. Please use the button above.",
+        "您将使用{wallet}完成支付，随后返回本页。请使用上方按钮。",
+    ),
+    Text::new(
+        "checkout.code.elsewhere",
+        "{wallet} cannot pay here. Tap ··· in the corner at the top and choose “Open in browser”: there you can pay with {wallets}.",
+        "此处无法在{wallet}内支付。请点击右上角“···”，选择“在浏览器打开”，即可使用{wallets}支付。",
+    ),
+    Text::new("checkout.or", " or ", "或"),
     Text::new("checkout.code.none", "One moment, your code is being made.", "正在为您生成二维码，请稍候。"),
     Text::new("checkout.code.preparing", "One moment, your code is being made.", "正在为您生成二维码，请稍候。"),
     Text::new(

@@ -15,6 +15,7 @@ pub(super) const TEXTS: &[Text] = &[
     Text::new("guide.alipay_words", "Scan a code with the Alipay app", "使用支付宝扫码支付"),
     Text::new("guide.wechat", "WeChat Pay", "微信支付"),
     Text::new("guide.wechat_words", "Scan a code with WeChat", "使用微信扫码支付"),
+    Text::new("guide.no_way", "This shop takes no online payments at the moment.", "本店暂不支持在线支付。"),
     Text::new(
         "guide.assurance",
         "The price you see is the price you pay. You can go back at any time before you have paid.",
