@@ -12,14 +12,19 @@ use chassis::ids::{IdSource, SystemIds};
 use chassis::problem::Chain;
 use chassis::seal::KeyRing;
 use chassis::shutdown::Shutdown;
-use chrono::{DateTime, TimeDelta, Utc};
-use command_api::process_managers::{AttemptPatience, OrderUpkeep, SqlOrderTodo};
-use command_api::{ApiState, Caller, CallerKey, Channels, CommandConfig, Commands, ConfiguredChannel, Links, Ports, SqlInbox, StockChange};
+use chrono::TimeDelta;
+use command_api::process_managers::{
+    Assignments, AttemptPatience, DailyStatements, OrderUpkeep, ParkedUpkeep, SqlAssignmentTodo, SqlOrderTodo,
+};
+use command_api::{
+    ApiState, Caller, CallerKey, Channels, CommandConfig, Commands, ConfiguredChannel, Links, ParkedActs, Ports, SqlInbox,
+    SqlStatementBook, StockChange,
+};
 use database::Database;
 use domain::Channel;
 use event_store::lineage;
 use followers::nats::Nats;
-use followers::{LogFeed, SqlLeases};
+use followers::{LogFeed, ParkingDesk, SqlLeases};
 use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CODE_LIFE, PAGE_PRODUCT_CODE, WAP_PRODUCT_CODE};
 use gateway::{BreakerConfig, CircuitBreaker};
 use query_api::{QueryPorts, QueryState};
@@ -32,6 +37,7 @@ use storefront::routes::RouteState;
 use storefront::sessions::{RevocationList, SessionConfig, SessionParts, Sessions};
 
 use crate::broker::{self, BrokerCheck};
+use crate::certificates::{self, Certified};
 use crate::chosen::Trouble;
 use crate::follow::Background;
 use crate::key_watch::KeyWatch;
@@ -41,7 +47,7 @@ use crate::pages::WebPages;
 use crate::readiness::{DatabaseCheck, LogCheck, SkewCheck};
 use crate::settings::{Role, Settings};
 use crate::stores::{self, Log};
-use crate::wechat::{self, WechatMerchant};
+use crate::wechat::WechatMerchant;
 
 /// What the process manager leaves an attempt alone for beyond the channel's time limit.
 const PATIENCE_MARGIN: Duration = Duration::from_secs(2);
@@ -112,6 +118,12 @@ impl Parts {
         format!("http://{} on {host}", self.settings.listen)
     }
 
+    /// What operators do about messages that consumers could not take.
+    pub(crate) fn parked_acts(&self) -> Arc<ParkedActs> {
+        let desk = Arc::new(ParkingDesk::new(self.views.clone()));
+        Arc::new(ParkedActs::new(self.log.store(), desk, self.clock(), Arc::clone(&self.ids)))
+    }
+
     fn links(&self) -> Links {
         Links::new(Arc::clone(&self.ring), self.settings.public_url.clone())
     }
@@ -137,22 +149,8 @@ impl Parts {
         let keys = KeyWatch::new(settings, Arc::clone(&self.issuer), Arc::clone(&self.verifier), Arc::clone(&self.ring));
         background.run(keys.run(background.shutdown()));
         if settings.asks_channels() {
-            let gateway = alipay.map(|alipay| self.alipay(&alipay)).transpose()?;
-            if let Some((gateway, _)) = &gateway {
-                readiness = readiness.with("channel clock", Arc::new(SkewCheck(Arc::clone(gateway))));
-            }
-            let mut channels = gateway.map_or_else(Channels::default, |(_, channels)| channels);
-            if let Some(wechat) = wechat {
-                let parts = wechat.join(channels, &settings.public_url, settings.channel_timeout, &self.clock())?;
-                if let Some(client) = parts.client {
-                    readiness = readiness.with("clock of WeChat Pay", Arc::new(SkewCheck(Arc::clone(&client))));
-                    background.run(wechat::keep_certificates(client, background.shutdown()));
-                }
-                if let Some(old) = parts.old {
-                    readiness = readiness.with("clock of WeChat Pay v2", Arc::new(SkewCheck(old)));
-                }
-                channels = parts.channels;
-            }
+            let (channels, checks) = self.channels(alipay, wechat, background, readiness)?;
+            readiness = checks;
             let commands = self.commands(channels, background).await?;
             let (cleaning, shutdown) = (commands.clone(), background.shutdown());
             background.run(async move { clean_up(&cleaning, &shutdown).await });
@@ -193,11 +191,41 @@ impl Parts {
         Ok((router.merge(operations::routes(Arc::clone(self))), readiness))
     }
 
-    /// Alipay behind its circuit breaker, as the channels of its products that are configured.
+    /// The channels of both wallets, with what their clocks and certificates are watched by.
+    fn channels(
+        &self,
+        alipay: Option<AlipaySettings>,
+        wechat: Option<WechatMerchant>,
+        background: &mut Background,
+        mut readiness: Readiness,
+    ) -> Result<(Channels, Readiness), Trouble> {
+        let gateway = alipay.map(|alipay| self.alipay(&alipay)).transpose()?;
+        let mut certified: Vec<Arc<dyn Certified>> = Vec::new();
+        if let Some((gateway, _)) = &gateway {
+            certified.push(Arc::clone(gateway) as _);
+            readiness = readiness.with("channel clock", Arc::new(SkewCheck(Arc::clone(gateway))));
+        }
+        let mut channels = gateway.map_or_else(Channels::default, |(_, channels)| channels);
+        if let Some(wechat) = wechat {
+            let parts = wechat.join(channels, &self.settings.public_url, self.settings.channel_timeout, &self.clock())?;
+            if let Some(client) = parts.client {
+                readiness = readiness.with("clock of WeChat Pay", Arc::new(SkewCheck(Arc::clone(&client))));
+                certified.push(client);
+            }
+            if let Some(old) = parts.old {
+                readiness = readiness.with("clock of WeChat Pay v2", Arc::new(SkewCheck(Arc::clone(&old))));
+                certified.push(old);
+            }
+            channels = parts.channels;
+        }
+        background.run(certificates::watch(certified, self.clock(), background.shutdown()));
+        Ok((channels, readiness))
+    }
+
+    /// Alipay behind its circuit breaker, as the channels of its products.
     fn alipay(&self, alipay: &AlipaySettings) -> Result<(Arc<AlipayGateway>, Channels), Trouble> {
         let timeout_ms = u64::try_from(self.settings.channel_timeout.as_millis()).unwrap_or(u64::MAX);
         let config = AlipayConfig::new(&AlipaySettings { timeout_ms: Some(timeout_ms), ..alipay.clone() })?;
-        warn_of_ends(&config, self.clock.as_ref().now());
         let gateway = Arc::new(AlipayGateway::new(config, self.clock())?);
         let breaker = CircuitBreaker::new(Arc::clone(&gateway), Channel::AlipayQr, BreakerConfig::default(), self.clock());
         let qr = ConfiguredChannel {
@@ -213,8 +241,12 @@ impl Parts {
             (Channel::AlipayWap, by_form(WAP_PRODUCT_CODE)),
             (Channel::AlipayQr, qr.clone()),
         ];
-        let offered = all.into_iter().filter(|(channel, _)| self.settings.alipay_products.contains(channel));
-        Ok((gateway, offered.fold(Channels::default(), |channels, (channel, configured)| channels.with(channel, configured))))
+        // What was begun through a product that is offered no more goes on.
+        let channels = all.into_iter().fold(Channels::default(), |channels, (channel, configured)| {
+            let is_offered = self.settings.alipay_products.contains(&channel);
+            if is_offered { channels.with(channel, configured) } else { channels.with_earlier(channel, configured) }
+        });
+        Ok((gateway, channels))
     }
 
     async fn commands(&self, channels: Channels, background: &mut Background) -> Result<Commands, Trouble> {
@@ -232,6 +264,7 @@ impl Parts {
             catalogue: Arc::new(SqlCatalogue::new(self.state.clone())),
             person_keys: Arc::new(SqlPersonKeys::new(self.state.clone(), Arc::clone(&self.ring), Arc::clone(&self.ids), self.clock())),
             inbox: Arc::new(inbox),
+            statements: Arc::new(SqlStatementBook::new(self.state.clone())),
             channels,
         };
         Ok(Commands::new(ports, CommandConfig { order_life: self.settings.order_life, coupon: self.settings.coupon }))
@@ -287,23 +320,17 @@ impl Parts {
         let holder = self.holder();
         let patience = self.settings.channel_timeout + PATIENCE_MARGIN;
         let patience = AttemptPatience(TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX));
+        let statements = DailyStatements::new(commands.clone(), Arc::clone(&leases) as _, holder.clone());
+        background.follow(Arc::new(statements), self.clock(), &log);
+        let decided = Arc::new(LogFeed::new(Arc::clone(&log), Assignments::events()));
+        let decisions = Arc::new(SqlAssignmentTodo::new(self.views.clone()));
+        let assignments = Assignments::new(commands.clone(), decided, decisions, Arc::clone(&leases) as _, holder.clone());
+        background.follow(Arc::new(assignments), self.clock(), &log);
         let upkeep = OrderUpkeep::new(commands, feed, todo, leases, holder, patience);
         background.follow(Arc::new(upkeep), self.clock(), &log);
-    }
-}
-
-/// How long before its end a certificate is warned of: whoever has to ask for a new one needs some days.
-const END_WARNING: TimeDelta = TimeDelta::days(30);
-
-/// Says at the start which certificates will soon count no more.
-fn warn_of_ends(config: &AlipayConfig, now: DateTime<Utc>) {
-    for certificate in config.certificates().iter().filter(|certificate| certificate.valid_until - now < END_WARNING) {
-        tracing::warn!(
-            certificate.file = certificate.member,
-            certificate.serial = certificate.serial,
-            certificate.valid_until = %certificate.valid_until,
-            "a certificate of Alipay's ends soon, or has ended"
-        );
+        let feed = Arc::new(LogFeed::new(Arc::clone(&log), ParkedUpkeep::events()));
+        let parked = ParkedUpkeep::new(self.parked_acts(), feed, Arc::clone(&log));
+        background.follow(Arc::new(parked), self.clock(), &log);
     }
 }
 

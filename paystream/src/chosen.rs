@@ -4,8 +4,9 @@ use chassis::identity::KeyError;
 use chassis::seal::KeyRingError;
 use command_api::CommandFailure;
 use database::DatabaseError;
-use event_store::OpenError;
+use event_store::contract::OwnPlacesError;
 use event_store::lineage::LineageError;
+use event_store::{LogUrlError, OpenError};
 use followers::nats::NatsError;
 use gateway::alipay::{AlipayConfigError, AlipayStartError};
 use gateway::wechat_pay::official_account::OfficialAccountError;
@@ -115,10 +116,22 @@ pub(crate) enum Trouble {
     Rebuild(#[from] RebuildError),
     #[error("the running server at {url} did not make the view again: {answer}")]
     RemoteRebuild { url: String, answer: String },
+    #[error(transparent)]
+    UnfitWords(#[from] crate::parked::UnfitWords),
     #[error("nothing was done about parked messages")]
-    Parked(#[source] crate::parked::ParkedError),
+    Parked(#[source] command_api::ParkedFailure),
     #[error("the running server did nothing about parked messages: {0}")]
     RemoteParked(String),
+    #[error("the store's address is refused")]
+    StoreUrl(#[source] LogUrlError),
+    #[error("the contract cannot be tried at {place}")]
+    ContractPlace {
+        place: String,
+        #[source]
+        source: OwnPlacesError,
+    },
+    #[error("the log's contract is not kept: {0} of its checks failed")]
+    ContractBroken(usize),
     #[error("the running server at {url} did not reconcile: {answer}")]
     NotReconciled { url: String, answer: String },
     #[error("{0} movements of money stand on one side only, or differ")]

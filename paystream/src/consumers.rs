@@ -13,7 +13,10 @@ use crate::follow::Background;
 /// Begins the workers of all consumers. Of several processes one at a time has each part of each consumer, by lease.
 pub(crate) fn begin(parts: &Parts, nats: &Nats, background: &mut Background) {
     let feed = |name: &'static str, filters: Vec<SubjectFilter>, part: Part| -> Arc<dyn MessageFeed> {
-        Arc::new(JetStreamFeed::new(nats.clone(), name, filters, part))
+        let feed: Arc<dyn MessageFeed> = Arc::new(JetStreamFeed::new(nats.clone(), name, filters, part));
+        #[cfg(debug_assertions)]
+        let feed = crate::stop_point::around_feed(feed, name);
+        feed
     };
     let log = parts.log.reader();
     let broker = BrokerParts {

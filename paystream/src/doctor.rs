@@ -3,7 +3,9 @@
 mod broker;
 mod channel;
 mod files;
+mod kurrentdb;
 mod stores;
+mod wechat;
 
 use std::path::Path;
 
@@ -43,6 +45,7 @@ pub(crate) async fn run(config: Option<&Path>) -> Result<(), Trouble> {
     };
     let mut findings = files::look(&settings);
     findings.extend(stores::look(&settings).await);
+    findings.extend(kurrentdb::look(&settings).await);
     findings.extend(broker::look(&settings).await);
     findings.extend(channel::look(&settings).await);
     for finding in &findings {

@@ -2,8 +2,10 @@
 
 mod app;
 mod broker;
+mod certificates;
 mod chosen;
 mod consumers;
+mod contract_check;
 mod doctor;
 mod follow;
 mod key_watch;
@@ -90,7 +92,14 @@ enum Command {
     /// What consumers could not take: list it, show one, have it tried again, or skip it.
     Parked {
         #[command(subcommand)]
-        what: parked::ParkedCommand,
+        what: parked::ParkedArguments,
+    },
+    /// Tries everything that the log's contract promises at a store, on places of its own there, and says what is kept. What lies
+    /// at the address is not opened: a file gets others beside it, a Postgres databases of their own (whose role must be allowed
+    /// to make them), a KurrentDB streams of their own, which stay. No configuration is read.
+    ContractCheck {
+        /// sqlite:<path>, postgres://<user>:<password>@<host>/<database> or kurrentdb://<user>:<password>@<host>:<port>
+        store: String,
     },
     /// Makes a view again from the log, while others read and write: orders, pay_records, refunds, surplus_payments,
     /// course_selections, course_table, points, stock, coupons, entitlements.
@@ -140,6 +149,7 @@ async fn run(arguments: Arguments) -> Result<(), Trouble> {
         Some(Command::Token { sub, role, minutes }) => subcommand::token(config, &sub, &role, minutes).await,
         Some(Command::Reconcile { channel, date }) => reconcile::run(config, &channel, &date).await,
         Some(Command::Parked { what }) => parked::run(config, what).await,
+        Some(Command::ContractCheck { store }) => contract_check::run(&store).await,
         Some(Command::Rebuild { view }) => subcommand::rebuild(config, &view).await,
     }
 }

@@ -8,13 +8,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chassis::extract::{Json, Path};
 use chassis::identity::{Identity, Role, TokenVerifier};
-use chassis::problem::{Problem, field};
-use followers::{ParkingDesk, ParkingDeskError};
+use chassis::problem::Problem;
 use projections::{Rebuilt, View};
 use serde::{Deserialize, Serialize};
 
 use crate::app::Parts;
-use crate::parked::{self, ParkedCommand, ParkedError};
 
 /// Where a view is made again.
 pub(crate) fn rebuild_path(view: View) -> String {
@@ -59,10 +57,8 @@ impl FromRef<Operations> for Arc<TokenVerifier> {
 
 /// The routes of operations.
 pub(crate) fn routes(parts: Arc<Parts>) -> Router {
-    Router::new()
-        .route("/api/v1/operations/views/{view}/rebuild", post(rebuild))
-        .route(parked::PATH, post(act_on_parked))
-        .with_state(Operations(parts))
+    let parked = command_api::parked_routes(parts.parked_acts(), Arc::clone(&parts.verifier));
+    Router::new().route("/api/v1/operations/views/{view}/rebuild", post(rebuild)).with_state(Operations(parts)).merge(parked)
 }
 
 async fn rebuild(State(Operations(parts)): State<Operations>, identity: Identity, Path(view): Path<String>) -> Result<Response, Problem> {
@@ -71,23 +67,4 @@ async fn rebuild(State(Operations(parts)): State<Operations>, identity: Identity
     let rebuilt = projections::rebuild(view, &parts.views, &parts.log.reader(), parts.clock.as_ref()).await;
     let rebuilt = rebuilt.map_err(|error| Problem::internal(&error))?;
     Ok(Json(RebuildAnswer::from(&rebuilt)).into_response())
-}
-
-async fn act_on_parked(
-    State(Operations(parts)): State<Operations>,
-    identity: Identity,
-    Json(command): Json<ParkedCommand>,
-) -> Result<Response, Problem> {
-    identity.require(Role::Operator)?;
-    let desk = ParkingDesk::new(parts.views.clone());
-    let answer = parked::act(&desk, command, parts.clock().now()).await.map_err(|error| match error {
-        ParkedError::State(error) => Problem::invalid("state", field::MALFORMED, error.to_string()),
-        ParkedError::Reason => Problem::invalid("reason", field::OUT_OF_RANGE, error.to_string()),
-        ParkedError::Desk(ParkingDeskError::Unknown) => Problem::not_found(),
-        ParkedError::Desk(error @ (ParkingDeskError::Skipped | ParkingDeskError::Changed)) => {
-            Problem::invalid("id", field::MALFORMED, error.to_string())
-        }
-        ParkedError::Desk(error) => Problem::internal(&error),
-    })?;
-    Ok(Json(answer).into_response())
 }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use chassis::health::{Check, Finding};
 use chassis::problem::Chain;
 use chrono::TimeDelta;
-use database::{Database, DatabaseError};
+use database::Database;
+use event_store::StoreFailure;
 use gateway::alipay::AlipayGateway;
 use gateway::wechat_pay::{v2, v3};
 
@@ -69,7 +70,7 @@ impl Check for LogCheck {
 #[async_trait]
 impl Check for DatabaseCheck {
     async fn check(&self) -> Finding {
-        finding(self.0.ping().await)
+        finding(self.0.ping().await.map_err(Into::into))
     }
 }
 
@@ -88,11 +89,11 @@ pub(crate) fn skew_warning(skew: TimeDelta) -> String {
     format!("this machine's clock is {} s from the channel's", skew.num_seconds())
 }
 
-fn finding(pinged: Result<(), DatabaseError>) -> Finding {
+fn finding(pinged: Result<(), StoreFailure>) -> Finding {
     match pinged {
         Ok(()) => Finding::Ready,
         Err(error) => {
-            tracing::warn!(error = %Chain(&error), "a store is not ready");
+            tracing::warn!(error = %Chain(&*error), "a store is not ready");
             Finding::Missing(error.to_string())
         }
     }

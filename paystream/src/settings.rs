@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 use command_api::CouponRule;
 use database::DatabaseUrl;
 use domain::Channel;
+use event_store::LogUrl;
 use gateway::alipay::AlipaySettings;
 use sandbox::NotifyScale;
 
@@ -92,7 +93,7 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) public_url: String,
     pub(crate) roles: BTreeSet<Role>,
-    pub(crate) event_store: DatabaseUrl,
+    pub(crate) event_store: LogUrl,
     pub(crate) views: DatabaseUrl,
     pub(crate) state: DatabaseUrl,
     pub(crate) nats: Option<NatsSettings>,
@@ -166,7 +167,7 @@ impl Settings {
             None => format!("http://{listen}"),
         };
         Ok(Self {
-            event_store: store_url(typed, variables::EVENT_STORE, &data, "log.db")?,
+            event_store: log_url(typed, &data)?,
             views: store_url(typed, variables::VIEWS, &data, "views.db")?,
             state: store_url(typed, variables::STATE, &data, "state.db")?,
             order_life: order_life(typed)?,
@@ -211,12 +212,13 @@ impl Settings {
 
     /// Whether other processes may work on the same stores.
     pub(crate) fn shares_stores(&self) -> bool {
-        [&self.event_store, &self.views, &self.state].iter().any(|url| url.sqlite_path().is_none())
+        self.event_store.sqlite_path().is_none() || [&self.views, &self.state].iter().any(|url| url.sqlite_path().is_none())
     }
 
     /// Whether anything is to be written into the data folder.
     pub(crate) fn uses_data_folder(&self) -> bool {
-        let has_embedded_store = [&self.event_store, &self.views, &self.state].iter().any(|url| url.sqlite_path().is_some());
+        let is_embedded = |url: &DatabaseUrl| url.sqlite_path().is_some();
+        let has_embedded_store = self.event_store.sqlite_path().is_some() || is_embedded(&self.views) || is_embedded(&self.state);
         let makes_keys = !self.token_key_is_named || !self.seal_keys_are_named;
         has_embedded_store || makes_keys || self.plays(Role::Sandbox)
     }
@@ -326,6 +328,13 @@ fn log_format(typed: &Typed) -> Result<LogFormat, SettingError> {
 
 fn path(typed: &Typed, variable: &'static str, data: &Path, default: &str) -> PathBuf {
     typed.get(variable).map_or_else(|| data.join(default), PathBuf::from)
+}
+
+fn log_url(typed: &Typed, data: &Path) -> Result<LogUrl, SettingError> {
+    match typed.get(variables::EVENT_STORE) {
+        None => Ok(LogUrl::Database(DatabaseUrl::sqlite(data.join("log.db")))),
+        Some(url) => LogUrl::parse(url).map_err(|error| invalid(variables::EVENT_STORE, error.to_string())),
+    }
 }
 
 fn store_url(typed: &Typed, variable: &'static str, data: &Path, file: &str) -> Result<DatabaseUrl, SettingError> {

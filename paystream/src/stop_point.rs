@@ -2,16 +2,19 @@
 //!
 //! `PAYSTREAM_TEST_STOP_AT` is `<moment>:<event>`, for instance `after_append:PayRecordIssued`. The moments: `before_append`
 //! and `after_append` of the event; `before_<follower>` and `after_<follower>`, when the follower has yet to take the event
-//! into its tables, and when that is durable. What happens between a call to a channel and its outcome's append is
-//! `before_append` of that outcome.
+//! into its tables, and when that is durable; `before_ack_<consumer>`, when a broker's message has had its effect and the
+//! broker has yet to be told. What happens between a call to a channel and its outcome's append is `before_append` of that
+//! outcome.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use event_store::{
     AppendError, Appended, EventFilter, EventStore, ExpectedRevision, LogReader, NewEvent, Position, ReadError, RecordedEvent, StreamId,
 };
-use followers::{Follower, FollowerError, Lag, Progress};
+use followers::{Batch, Follower, FollowerError, Lag, MessageFeed, MessageFeedError, Part, Progress};
 use tokio::sync::{Mutex, watch};
 
 /// The moment that was asked for and its event, if one was.
@@ -42,6 +45,16 @@ pub(crate) fn around_follower(follower: Arc<dyn Follower>, log: &Arc<dyn LogRead
             Arc::new(StoppingFollower { follower, log: Arc::clone(log), moment, event, seen: Mutex::new(None) })
         }
         _ => follower,
+    }
+}
+
+/// `feed` of the consumer `name`, with the moment before its acknowledgements.
+pub(crate) fn around_feed(feed: Arc<dyn MessageFeed>, name: &str) -> Arc<dyn MessageFeed> {
+    match asked_for() {
+        Some((moment, event)) if moment == format!("before_ack_{name}") => {
+            Arc::new(StoppingFeed { feed, moment, event, meant: Mutex::default() })
+        }
+        _ => feed,
     }
 }
 
@@ -89,6 +102,44 @@ impl LogReader for StoppingStore {
     }
 }
 
+struct StoppingFeed {
+    feed: Arc<dyn MessageFeed>,
+    moment: String,
+    event: String,
+    /// The receipts of the messages that are meant.
+    meant: Mutex<HashSet<u64>>,
+}
+
+#[async_trait]
+impl MessageFeed for StoppingFeed {
+    fn part(&self) -> Option<Part> {
+        self.feed.part()
+    }
+
+    async fn batch(&self, after: Position, limit: usize) -> Result<Batch, MessageFeedError> {
+        let batch = self.feed.batch(after, limit).await?;
+        let meant = batch.messages.iter().filter(|message| message.event.event_type == self.event);
+        *self.meant.lock().await = meant.map(|message| message.receipt).collect();
+        Ok(batch)
+    }
+
+    async fn ack(&self, receipts: &[u64]) -> Result<(), MessageFeedError> {
+        let meant = self.meant.lock().await;
+        if receipts.iter().any(|receipt| meant.contains(receipt)) {
+            stop(&self.moment, &self.event);
+        }
+        self.feed.ack(receipts).await
+    }
+
+    async fn nak(&self, receipt: u64, delay: TimeDelta) -> Result<(), MessageFeedError> {
+        self.feed.nak(receipt, delay).await
+    }
+
+    async fn lag(&self, after: Position) -> Result<Lag, MessageFeedError> {
+        self.feed.lag(after).await
+    }
+}
+
 struct StoppingFollower {
     follower: Arc<dyn Follower>,
     log: Arc<dyn LogReader>,
@@ -131,5 +182,9 @@ impl Follower for StoppingFollower {
 
     async fn lag(&self) -> Result<Lag, FollowerError> {
         self.follower.lag().await
+    }
+
+    async fn release(&self) -> Result<(), FollowerError> {
+        self.follower.release().await
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chassis::clock::Clock;
 use chassis::problem::Chain;
 use command_api::process_managers::TODO_MIGRATIONS;
-use database::{Area, Database, DatabaseError, DatabaseUrl, Migration, PoolOptions, Replication, Schema};
-use event_store::{EventStore, LogClock, LogReader, PostgresEventStore, SqliteEventStore};
+use database::{Area, Database, DatabaseUrl, Migration, PoolOptions, Replication, Schema};
+use event_store::{EventStore, KurrentDbEventStore, LogClock, LogReader, LogUrl, PostgresEventStore, SqliteEventStore, StoreFailure};
 
 use crate::chosen::Trouble;
 use crate::settings::Settings;
@@ -17,6 +17,7 @@ use crate::variables;
 pub(crate) enum Log {
     Sqlite(Arc<SqliteEventStore>),
     Postgres(Arc<PostgresEventStore>),
+    KurrentDb(Arc<KurrentDbEventStore>),
 }
 
 impl Log {
@@ -27,10 +28,12 @@ impl Log {
             Arc::new(move || clock.now())
         };
         let url = &settings.event_store;
-        let opened = if url.sqlite_path().is_some() {
-            SqliteEventStore::open(url, log_clock, holder).await.map(|store| Self::Sqlite(Arc::new(store)))
-        } else {
-            PostgresEventStore::open(url, log_clock).await.map(|store| Self::Postgres(Arc::new(store)))
+        let opened = match url {
+            LogUrl::Database(url) if url.sqlite_path().is_some() => {
+                SqliteEventStore::open(url, log_clock, holder).await.map(|store| Self::Sqlite(Arc::new(store)))
+            }
+            LogUrl::Database(url) => PostgresEventStore::open(url, log_clock).await.map(|store| Self::Postgres(Arc::new(store))),
+            LogUrl::KurrentDb(url) => KurrentDbEventStore::open(url, log_clock).await.map(|store| Self::KurrentDb(Arc::new(store))),
         };
         let opened = opened.map_err(|source| Trouble::Log { variable: variables::EVENT_STORE, place: url.to_string(), source })?;
         opened.warn().await;
@@ -49,6 +52,7 @@ impl Log {
         let store = match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn EventStore>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn EventStore>,
+            Self::KurrentDb(store) => Arc::clone(store) as Arc<dyn EventStore>,
         };
         #[cfg(debug_assertions)]
         let store = crate::stop_point::around_store(store);
@@ -59,13 +63,15 @@ impl Log {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn LogReader>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn LogReader>,
+            Self::KurrentDb(store) => Arc::clone(store) as Arc<dyn LogReader>,
         }
     }
 
-    pub(crate) async fn ping(&self) -> Result<(), DatabaseError> {
+    pub(crate) async fn ping(&self) -> Result<(), StoreFailure> {
         match self {
-            Self::Sqlite(store) => store.ping().await,
-            Self::Postgres(store) => store.ping().await,
+            Self::Sqlite(store) => Ok(store.ping().await?),
+            Self::Postgres(store) => Ok(store.ping().await?),
+            Self::KurrentDb(store) => store.ping().await,
         }
     }
 
@@ -73,6 +79,7 @@ impl Log {
         match self {
             Self::Sqlite(store) => store.shutdown().await,
             Self::Postgres(store) => store.shutdown().await,
+            Self::KurrentDb(store) => store.shutdown().await,
         }
     }
 }
@@ -84,7 +91,7 @@ pub(crate) fn views_migrations() -> Vec<Migration> {
 
 /// The steps of the state's tables.
 pub(crate) fn state_migrations() -> Vec<Migration> {
-    [storefront::MIGRATIONS, &command_api::INBOX_MIGRATIONS, &[followers::LEASE_MIGRATION]].concat()
+    [storefront::MIGRATIONS, &command_api::INBOX_MIGRATIONS, &[followers::LEASE_MIGRATION, command_api::STATEMENT_MIGRATION]].concat()
 }
 
 /// Opens the views, with their tables brought forward.

@@ -8,7 +8,7 @@ use chassis::clock::{Clock, SystemClock};
 use chassis::identity::Role;
 use chassis::ids::{IdSource, SystemIds};
 use chrono::TimeDelta;
-use database::Area;
+use database::{Area, DatabaseUrl, Migration};
 use event_store::{LOG_MIGRATIONS, OpenError, lineage};
 use projections::View;
 
@@ -32,25 +32,32 @@ pub(crate) async fn migrate(config: Option<&Path>) -> Result<(), Trouble> {
     let settings = Settings::load(config, &[])?;
     keys::prepare_folders(&settings)?;
     let areas = [
-        (&settings.event_store, Area::Log, variables::EVENT_STORE, LOG_MIGRATIONS.to_vec()),
         (&settings.views, Area::Views, variables::VIEWS, stores::views_migrations()),
         (&settings.state, Area::State, variables::STATE, stores::state_migrations()),
     ];
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    migrate_log(&settings).await?;
     for (url, area, variable, migrations) in areas {
-        let is_embedded_log = area == Area::Log && url.sqlite_path().is_some();
-        // A running server holds its embedded log, and says so when the log is opened.
-        if is_embedded_log {
-            Log::open(&settings, &clock, BRIEF_HOLDER).await?.shutdown().await;
-        } else if stores::migrate(url, area, variable, &migrations).await? {
-            say(&format!("The role {} may use what is there now.", area.schema()));
-        }
-        if area == Area::Log && !is_embedded_log {
-            // The log's own number is made with its tables.
-            Log::open(&settings, &clock, BRIEF_HOLDER).await?.shutdown().await;
-        }
+        migrate_area(url, area, variable, &migrations).await?;
     }
     say("All tables are up to date.");
+    Ok(())
+}
+
+/// KurrentDB has no tables of ours; embedded ones are brought forward when the log is opened.
+async fn migrate_log(settings: &Settings) -> Result<(), Trouble> {
+    if let Some(url) = settings.event_store.database().filter(|url| url.sqlite_path().is_none()) {
+        migrate_area(url, Area::Log, variables::EVENT_STORE, LOG_MIGRATIONS).await?;
+    }
+    // A running server holds its embedded log, and says so here. The log's own number is made with its tables.
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    Log::open(settings, &clock, BRIEF_HOLDER).await?.shutdown().await;
+    Ok(())
+}
+
+async fn migrate_area(url: &DatabaseUrl, area: Area, variable: &'static str, migrations: &[Migration]) -> Result<(), Trouble> {
+    if stores::migrate(url, area, variable, migrations).await? {
+        say(&format!("The role {} may use what is there now.", area.schema()));
+    }
     Ok(())
 }
 

@@ -1,11 +1,10 @@
 //! WeChat Pay's channels, from a live configuration or from a sandbox.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::clock::Clock;
-use chassis::shutdown::Shutdown;
 use chrono::TimeDelta;
 use command_api::{Channels, ConfiguredChannel};
 use domain::Channel;
@@ -15,9 +14,6 @@ use gateway::{BreakerConfig, CircuitBreaker, Gateway};
 use sandbox::WechatCredentials;
 
 use crate::chosen::Trouble;
-
-/// How often it is looked whether platform certificates are due.
-const CERTIFICATES_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A merchant of WeChat Pay.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +67,7 @@ pub(crate) fn sandbox_merchant(credentials: WechatCredentials) -> WechatMerchant
         app_appid: None,
         mini_program_appid: None,
         api_v3_key: credentials.api_v3_key.into(),
+        other_api_v3_keys: Vec::new(),
         merchant_serial: credentials.merchant_serial,
         merchant_private_key: credentials.merchant_private_key.into(),
         merchant_certificate: Some(credentials.merchant_certificate),
@@ -104,25 +101,25 @@ impl WechatMerchant {
         if let Some(settings) = self.v3.take() {
             let config = v3::WechatPayConfig::new(&v3::WechatPaySettings { timeout_ms, ..settings }, clock.now())?;
             let client = Arc::new(v3::WechatPayClient::new(config, Arc::clone(clock))?);
-            for channel in self.products.iter().copied().filter(|channel| V3_PRODUCTS.contains(channel)) {
+            for channel in V3_PRODUCTS {
                 let gateway = v3_gateway(channel, Arc::clone(&client));
                 let life = if channel.needs_client_ip() { v3::LINK_LIFE } else { v3::CODE_LIFE };
                 let notify_url = format!("{public_url}/notify/wechat/v3");
-                parts.channels = parts.channels.with(channel, behind_breaker(gateway, channel, notify_url, life, clock));
+                parts.add(channel, &self.products, behind_breaker(gateway, channel, notify_url, life, clock));
             }
             parts.client = Some(client);
         }
         if let Some(settings) = self.v2.take() {
             let config = v2::WechatPayV2Config::new(&v2::WechatPayV2Settings { timeout_ms, ..settings })?;
             let merchant = Arc::new(v2::WechatPayV2::new(config, Arc::clone(clock))?);
-            for channel in self.products.iter().copied().filter(|channel| V2_PRODUCTS.contains(channel)) {
+            for channel in V2_PRODUCTS {
                 let Some(gateway) = merchant.gateway(channel) else { continue };
                 if channel == Channel::WechatNativeV2 {
                     parts.channels = parts.channels.with_product_codes(Arc::new(gateway.clone()));
                 }
                 let life = if channel.needs_client_ip() { v2::LINK_LIFE } else { v2::CODE_LIFE };
                 let notify_url = format!("{public_url}/notify/wechat/v2");
-                parts.channels = parts.channels.with(channel, behind_breaker(gateway, channel, notify_url, life, clock));
+                parts.add(channel, &self.products, behind_breaker(gateway, channel, notify_url, life, clock));
             }
             parts.old = Some(merchant);
         }
@@ -130,6 +127,15 @@ impl WechatMerchant {
             parts.channels = parts.channels.with_official_account(Arc::new(WechatOfficialAccount::new(&settings)?));
         }
         Ok(parts)
+    }
+}
+
+impl WechatParts {
+    /// What was begun through a product that is offered no more goes on.
+    fn add(&mut self, channel: Channel, offered: &[Channel], configured: ConfiguredChannel) {
+        let channels = std::mem::take(&mut self.channels);
+        let is_offered = offered.contains(&channel);
+        self.channels = if is_offered { channels.with(channel, configured) } else { channels.with_earlier(channel, configured) };
     }
 }
 
@@ -157,24 +163,5 @@ fn behind_breaker(
         refund_notify_url: Some(format!("{notify_url}/refund")),
         notify_url,
         code_life,
-    }
-}
-
-/// How long before its end a certificate is warned of: whoever has to ask for a new one needs some days.
-const END_WARNING: TimeDelta = TimeDelta::days(30);
-
-/// Keeps the platform certificates fresh until the end, also where no call is made that would see to it, and says once of
-/// each certificate that it will soon count no more.
-pub(crate) async fn keep_certificates(client: Arc<v3::WechatPayClient>, shutdown: Shutdown) {
-    let mut told = BTreeSet::new();
-    while !shutdown.is_triggered() {
-        client.refresh_if_due().await;
-        for ending in client.keys_ending_within(END_WARNING) {
-            if told.insert(ending.serial.clone()) {
-                let (serial, until) = (ending.serial, ending.expires_at);
-                tracing::warn!(certificate.serial = serial, certificate.valid_until = %until, "a certificate of WeChat Pay's ends soon, or has ended");
-            }
-        }
-        drop(tokio::time::timeout(CERTIFICATES_INTERVAL, shutdown.triggered()).await);
     }
 }

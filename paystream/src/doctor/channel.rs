@@ -5,23 +5,25 @@ use std::sync::Arc;
 use chassis::clock::{Clock, SystemClock};
 use chassis::problem::Chain;
 use chrono::{DateTime, TimeDelta, Utc};
-use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, CertificateInUse, ProbeError};
+use gateway::alipay::{AlipayConfig, AlipayGateway, AlipaySettings, ProbeError};
 
-use super::Finding;
+use super::{Finding, wechat};
+use crate::certificates::{CertificateEnd, NOTICE_BEFORE_END};
 use crate::readiness::{CLOCK_SKEW_WARNING, skew_warning};
 use crate::sandbox_link::SandboxLink;
 use crate::settings::{AlipaySource, Settings};
 use crate::variables;
 
-/// How long before its end a certificate is told of.
-const NOTICE_BEFORE_END: TimeDelta = TimeDelta::days(30);
-
 pub(super) async fn look(settings: &Settings) -> Vec<Finding> {
-    match &settings.alipay {
+    let mut findings = match &settings.alipay {
         AlipaySource::Live(alipay) if settings.asks_channels() => live(alipay).await,
         AlipaySource::SandboxAt(url) => sandbox(url).await,
         AlipaySource::Live(_) | AlipaySource::OwnSandbox | AlipaySource::None => Vec::new(),
+    };
+    if let Some(merchant) = settings.wechat.as_ref().filter(|_| settings.asks_channels()) {
+        findings.extend(wechat::look(merchant).await);
     }
+    findings
 }
 
 async fn live(alipay: &AlipaySettings) -> Vec<Finding> {
@@ -31,7 +33,8 @@ async fn live(alipay: &AlipaySettings) -> Vec<Finding> {
         Err(error) => return vec![Finding::wrong(variables::ALIPAY_APP_ID, Chain(&error).to_string())],
         Ok(config) => config,
     };
-    let mut findings: Vec<_> = config.certificates().iter().filter_map(|certificate| judged(certificate, clock.now())).collect();
+    let (now, configured) = (clock.now(), config.certificates().len());
+    let mut findings = judged(config.certificates().into_iter().map(CertificateEnd::from), now);
     let gateway = match AlipayGateway::new(config, clock) {
         Err(error) => return vec![Finding::wrong(variables::ALIPAY_GATEWAY_URL, Chain(&error).to_string())],
         Ok(gateway) => gateway,
@@ -40,29 +43,42 @@ async fn live(alipay: &AlipaySettings) -> Vec<Finding> {
         let variable = match error {
             ProbeError::Silent => variables::ALIPAY_GATEWAY_URL,
             ProbeError::Application(_) => variables::ALIPAY_APP_PRIVATE_KEY_FILE,
+            ProbeError::Signature if alipay.certificates.is_some() => variables::ALIPAY_CERT_FILES,
             ProbeError::Signature => variables::ALIPAY_PUBLIC_KEY_FILES,
         };
         findings.push(Finding::wrong(variable, Chain(&error).to_string()));
     }
-    if let Some(skew) = gateway.clock_skew().filter(|skew| skew.abs() > CLOCK_SKEW_WARNING) {
-        findings.push(Finding::wrong(variables::ALIPAY_GATEWAY_URL, skew_warning(skew)));
+    if gateway.certificates().len() > configured {
+        let said = "Alipay signs under a certificate that is not among these; it is fetched at each start until it is";
+        findings.push(Finding::note(variables::ALIPAY_CERT_FILES, said));
     }
+    findings.extend(skewed(variables::ALIPAY_GATEWAY_URL, gateway.clock_skew()));
     findings
 }
 
-/// What is to be said of a certificate's dates.
-fn judged(certificate: &CertificateInUse, now: DateTime<Utc>) -> Option<Finding> {
-    let is_ours = certificate.member == "app_certificate";
-    let variable = if is_ours { variables::ALIPAY_APP_CERT_FILE } else { variables::ALIPAY_CERT_FILES };
-    let serial = &certificate.serial;
-    let (from, until) = (certificate.valid_from.format("%F"), certificate.valid_until.format("%F"));
-    if now < certificate.valid_from || now > certificate.valid_until {
-        Some(Finding::wrong(variable, format!("the certificate {serial} counts from {from} to {until}, and not now")))
-    } else if certificate.valid_until - now < NOTICE_BEFORE_END {
-        Some(Finding::note(variable, format!("the certificate {serial} ends on {until}")))
+/// What is to be said of the dates of certificates.
+pub(super) fn judged(ends: impl IntoIterator<Item = CertificateEnd>, now: DateTime<Utc>) -> Vec<Finding> {
+    ends.into_iter().filter_map(|end| judge(&end, now)).collect()
+}
+
+fn judge(end: &CertificateEnd, now: DateTime<Utc>) -> Option<Finding> {
+    let serial = &end.serial;
+    let until = end.valid_until.format("%F");
+    if end.valid_from.is_some_and(|from| now < from) {
+        Some(Finding::wrong(end.variable, format!("the certificate {serial} does not count yet")))
+    } else if now > end.valid_until {
+        Some(Finding::wrong(end.variable, format!("the certificate {serial} has ended on {until}")))
+    } else if end.valid_until - now < NOTICE_BEFORE_END {
+        Some(Finding::note(end.variable, format!("the certificate {serial} ends on {until}")))
     } else {
         None
     }
+}
+
+/// What is to be said of the channel's clock.
+pub(super) fn skewed(variable: &'static str, skew: Option<TimeDelta>) -> Option<Finding> {
+    let skew = skew.filter(|skew| skew.abs() > CLOCK_SKEW_WARNING)?;
+    Some(Finding::wrong(variable, skew_warning(skew)))
 }
 
 async fn sandbox(url: &str) -> Vec<Finding> {
@@ -83,14 +99,21 @@ mod tests {
     #[test]
     fn a_certificate_that_does_not_count_is_wrong_and_one_that_soon_ends_is_told_of() {
         let day = |number: i64| DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::days(number);
-        let certificate = |member| CertificateInUse { member, serial: "ab12".to_owned(), valid_from: day(0), valid_until: day(100) };
-        let seen = |member, at| judged(&certificate(member), at).map(|finding| (finding.variable, finding.is_wrong));
+        let certificate = |variable| CertificateEnd {
+            wallet: "alipay",
+            owner: "merchant",
+            variable,
+            serial: "ab12".to_owned(),
+            valid_from: Some(day(0)),
+            valid_until: day(100),
+        };
+        let seen = |variable, at| judge(&certificate(variable), at).map(|finding| (finding.variable, finding.is_wrong));
         let (ours, theirs) = (variables::ALIPAY_APP_CERT_FILE, variables::ALIPAY_CERT_FILES);
-        assert_eq!(seen("app_certificate", day(-1)), Some((ours, true)));
-        assert_eq!(seen("app_certificate", day(50)), None);
-        assert_eq!(seen("app_certificate", day(71)), Some((ours, false)));
-        assert_eq!(seen("alipay_certificates", day(99)), Some((theirs, false)));
-        assert_eq!(seen("alipay_certificates", day(101)), Some((theirs, true)));
-        assert!(judged(&certificate("app_certificate"), day(101)).unwrap().said.contains("ab12"));
+        assert_eq!(seen(ours, day(-1)), Some((ours, true)));
+        assert_eq!(seen(ours, day(50)), None);
+        assert_eq!(seen(ours, day(71)), Some((ours, false)));
+        assert_eq!(seen(theirs, day(99)), Some((theirs, false)));
+        assert_eq!(seen(theirs, day(101)), Some((theirs, true)));
+        assert!(judge(&certificate(ours), day(101)).unwrap().said.contains("ab12"));
     }
 }

@@ -16,11 +16,12 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 
 pub(super) async fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (url, area, variable, migrations) in [
-        (&settings.event_store, Area::Log, variables::EVENT_STORE, LOG_MIGRATIONS.to_vec()),
+    let log = settings.event_store.database().map(|url| (url, Area::Log, variables::EVENT_STORE, LOG_MIGRATIONS.to_vec()));
+    let others = [
         (&settings.views, Area::Views, variables::VIEWS, views_migrations()),
         (&settings.state, Area::State, variables::STATE, state_migrations()),
-    ] {
+    ];
+    for (url, area, variable, migrations) in log.into_iter().chain(others) {
         // Opening would make the file.
         if let Some(path) = url.sqlite_path().filter(|path| !path.exists()) {
             findings.push(Finding::note(variable, format!("{} is made at the first start", path.display())));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chassis::clock::{Clock, SystemClock};
+use chassis::problem::Chain;
 use chassis::secret::Secret;
 use domain::Channel;
 use gateway::wechat_pay::official_account::{OfficialAccountSettings, WechatOfficialAccount};
@@ -17,7 +18,7 @@ use crate::wechat::{V2_PRODUCTS, V3_PRODUCTS, WechatMerchant};
 const V3: [&str; 3] = [variables::WECHAT_API_V3_KEY_FILE, variables::WECHAT_MERCHANT_SERIAL, variables::WECHAT_MERCHANT_PRIVATE_KEY_FILE];
 
 /// Everything else that is read here.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 18] = [
     variables::WECHAT_BASE_URL,
     variables::WECHAT_MCHID,
     variables::WECHAT_APPID,
@@ -26,6 +27,7 @@ const OTHERS: [&str; 17] = [
     variables::WECHAT_MERCHANT_CERTIFICATE_FILE,
     variables::WECHAT_PUBLIC_KEY_FILES,
     variables::WECHAT_PLATFORM_CERTIFICATE_FILES,
+    variables::WECHAT_PLATFORM_AUTHORITY_FILE,
     variables::WECHAT_FETCH_CERTIFICATES,
     variables::WECHAT_PRODUCTS,
     variables::WECHAT_APP_SECRET_FILE,
@@ -69,24 +71,30 @@ pub(super) fn live(typed: &Typed) -> Result<Option<WechatMerchant>, SettingError
 }
 
 fn api_v3(typed: &Typed) -> Result<v3::WechatPaySettings, SettingError> {
+    let (mchid, appid) = (required(typed, variables::WECHAT_MCHID)?.to_owned(), required(typed, variables::WECHAT_APPID)?.to_owned());
+    required(typed, variables::WECHAT_API_V3_KEY_FILE)?;
+    let texts = files(typed, variables::WECHAT_API_V3_KEY_FILE)?;
+    let mut api_v3_keys = texts.into_iter().map(|text| Secret::new(text.trim().to_owned()));
+    let api_v3_key = api_v3_keys.next().unwrap_or_default();
     let settings = v3::WechatPaySettings {
         base_url: typed.get(variables::WECHAT_BASE_URL).unwrap_or(BASE_URL).to_owned(),
-        mchid: required(typed, variables::WECHAT_MCHID)?.to_owned(),
-        appid: required(typed, variables::WECHAT_APPID)?.to_owned(),
+        mchid,
+        appid,
         app_appid: typed.get(variables::WECHAT_APP_APPID).map(str::to_owned),
         mini_program_appid: typed.get(variables::WECHAT_MINI_PROGRAM_APPID).map(str::to_owned),
-        api_v3_key: secret(typed, variables::WECHAT_API_V3_KEY_FILE)?,
+        api_v3_key,
+        other_api_v3_keys: api_v3_keys.collect(),
         merchant_serial: required(typed, variables::WECHAT_MERCHANT_SERIAL)?.to_owned(),
         merchant_private_key: secret(typed, variables::WECHAT_MERCHANT_PRIVATE_KEY_FILE)?,
         merchant_certificate: file(typed, variables::WECHAT_MERCHANT_CERTIFICATE_FILE)?,
         public_keys: public_keys(typed)?,
         platform_certificates: files(typed, variables::WECHAT_PLATFORM_CERTIFICATE_FILES)?,
-        platform_authority: None,
+        platform_authority: file(typed, variables::WECHAT_PLATFORM_AUTHORITY_FILE)?,
         fetch_platform_certificates: on_off(typed, variables::WECHAT_FETCH_CERTIFICATES)?.unwrap_or(false),
         timeout_ms: None,
     };
     let checked = v3::WechatPayConfig::new(&settings, SystemClock::default().now());
-    checked.map_err(|error| invalid(variable_of_v3(error.member()), error.to_string()))?;
+    checked.map_err(|error| invalid(variable_of_v3(error.member()), Chain(&error).to_string()))?;
     Ok(settings)
 }
 
@@ -109,7 +117,7 @@ fn api_v2(typed: &Typed, has_v3: bool) -> Result<v2::WechatPayV2Settings, Settin
         wap_name: typed.get(variables::WECHAT_V2_WAP_NAME).map(str::to_owned),
         timeout_ms: None,
     };
-    v2::WechatPayV2Config::new(&settings).map_err(|error| invalid(variable_of_v2(error.member()), error.to_string()))?;
+    v2::WechatPayV2Config::new(&settings).map_err(|error| invalid(variable_of_v2(error.member()), Chain(&error).to_string()))?;
     Ok(settings)
 }
 
@@ -182,6 +190,7 @@ fn variable_of_v3(member: &str) -> &'static str {
         "merchant_private_key" => variables::WECHAT_MERCHANT_PRIVATE_KEY_FILE,
         "merchant_certificate" => variables::WECHAT_MERCHANT_CERTIFICATE_FILE,
         "platform_certificates" => variables::WECHAT_PLATFORM_CERTIFICATE_FILES,
+        "platform_authority" => variables::WECHAT_PLATFORM_AUTHORITY_FILE,
         _ => variables::WECHAT_PUBLIC_KEY_FILES,
     }
 }
