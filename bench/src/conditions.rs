@@ -9,6 +9,7 @@ use chassis::clock::{Clock, SystemClock};
 use serde::Serialize;
 
 use crate::figures::{Latencies, Ms, Percentiles};
+use crate::report;
 use crate::trouble::{Doing, Trouble};
 
 /// How many times the disk is asked.
@@ -35,6 +36,15 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
+    /// Makes a folder for the data in `parent`, or where temporary files lie, and says on what the figures are made.
+    pub(crate) fn begin(parent: Option<&Path>) -> Result<(tempfile::TempDir, Self), Trouble> {
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
+        let folder = tempfile::Builder::new().prefix("paystream-bench-").tempdir_in(parent).doing("make a folder for the data")?;
+        let conditions = Self::look(folder.path())?;
+        report::say(&format!("{}\n", conditions.line()))?;
+        Ok((folder, conditions))
+    }
+
     /// Looks at the machine; `folder` is where the data will lie.
     pub(crate) fn look(folder: &Path) -> Result<Self, Trouble> {
         let load = std::fs::read_to_string("/proc/loadavg").doing("read the machine's load")?;

@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chassis::clock::SystemClock;
-use chassis::identity::{SigningKey, TokenIssuer};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
@@ -24,8 +22,8 @@ use crate::trouble::{Doing, Trouble};
 use buyer::{Legs, Shop};
 use rsa::RsaCost;
 
-/// The RSA work of one lifecycle on Paystream's side: the request for the code is signed; its answer and the notification are
-/// verified.
+/// The RSA work of one lifecycle on Paystream's side, with either channel: the request for the code is signed; its answer and the
+/// notification are verified.
 const SIGNS: u64 = 1;
 const VERIFIES: u64 = 2;
 
@@ -50,6 +48,9 @@ pub(crate) struct Options {
     /// Where Paystream keeps its log, views and state.
     #[arg(long, value_enum, default_value_t = Store::Sqlite)]
     store: Store,
+    /// By what buyers pay.
+    #[arg(long, value_enum, default_value_t = Channel::AlipayQr)]
+    channel: Channel,
     /// Where the data lie while it runs; nothing says: the system's folder for temporary files.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -58,10 +59,32 @@ pub(crate) struct Options {
     output: PathBuf,
 }
 
+/// By what a buyer pays: a code of either wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+enum Channel {
+    /// A code of Alipay's.
+    AlipayQr,
+    /// A code of WeChat Pay's, by its API v3.
+    WechatNative,
+}
+
+impl Channel {
+    /// Its word in the API.
+    fn word(self) -> &'static str {
+        match self {
+            Self::AlipayQr => "alipay_qr",
+            Self::WechatNative => "wechat_native",
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Results {
     conditions: Conditions,
     store: Store,
+    channel: Channel,
     clients: u32,
     lifecycles: u64,
     elapsed_ms: u64,
@@ -104,7 +127,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn start(folder: &Path, store: Store) -> Result<Self, Trouble> {
+    async fn start(folder: &Path, store: Store, channel: Channel) -> Result<Self, Trouble> {
         let program = server::program()?;
         let postgres = match store {
             Store::Postgres => Some(PostgresServer::start(folder).await?),
@@ -115,16 +138,11 @@ impl Stage {
         let mut paystream = Plan::new(&program, folder.join("paystream"))?;
         paystream.environment.push(("PAYSTREAM_SANDBOX_URL", sandbox.url()));
         if let Some(postgres) = &postgres {
-            let url = postgres.database("paystream").await?;
-            let variables = ["PAYSTREAM_EVENT_STORE", "PAYSTREAM_VIEWS", "PAYSTREAM_STATE"];
-            paystream.environment.extend(variables.map(|variable| (variable, url.clone())));
+            paystream.environment.extend(server::stores_at(&postgres.database("paystream").await?));
         }
         let (sandbox_process, _) = sandbox.start().await?;
         let (paystream_process, _) = paystream.start().await?;
-        // A token made by the program for each buyer would cost a process each; its key makes the same ones here.
-        let mut keys = SigningKey::load_or_create(&paystream.data().join("keys/token.pem")).doing("read the key of the tokens")?;
-        let issuer = TokenIssuer::new(keys.swap_remove(0), "paystream", "paystream", Arc::new(SystemClock::default()));
-        let shop = Arc::new(Shop::new(paystream.url(), sandbox.url(), issuer)?);
+        let shop = Arc::new(Shop::new(paystream.url(), sandbox.url(), paystream.issuer()?, channel.word())?);
         Ok(Self { paystream: paystream_process, sandbox: sandbox_process, shop, postgres })
     }
 
@@ -162,12 +180,9 @@ async fn client(shop: Arc<Shop>, until: Instant) -> Result<Legs, Trouble> {
 
 /// Runs it.
 pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
-    let parent = options.folder.clone().unwrap_or_else(std::env::temp_dir);
-    let folder = tempfile::Builder::new().prefix("paystream-bench-").tempdir_in(parent).doing("make a folder for the data")?;
-    let conditions = Conditions::look(folder.path())?;
-    report::say(&format!("{}\n", conditions.line()))?;
+    let (folder, conditions) = Conditions::begin(options.folder.as_deref())?;
     let rsa = RsaCost::measure(conditions.cores())?;
-    let stage = Stage::start(folder.path(), options.store).await?;
+    let stage = Stage::start(folder.path(), options.store, options.channel).await?;
     stage.serve(options.clients, Duration::from_secs(options.warm_up_seconds)).await?;
     let before = (stage.paystream.cpu_time()?, stage.sandbox.cpu_time()?);
     let (legs, elapsed) = stage.serve(options.clients, Duration::from_secs(options.seconds)).await?;
@@ -183,6 +198,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
     let results = Results {
         conditions,
         store: options.store,
+        channel: options.channel,
         clients: options.clients,
         lifecycles,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -201,8 +217,14 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
         memory_aim_kib: MEMORY_AIM_KIB,
     };
     show(&results)?;
-    let name = if options.store == Store::Sqlite { "lifecycle" } else { "lifecycle-postgres" };
-    report::keep(&options.output, name, &results)
+    let mut name = "lifecycle".to_owned();
+    if options.store == Store::Postgres {
+        name.push_str("-postgres");
+    }
+    if options.channel == Channel::WechatNative {
+        name.push_str("-wechat");
+    }
+    report::keep(&options.output, &name, &results)
 }
 
 fn show(results: &Results) -> Result<(), Trouble> {
@@ -217,7 +239,10 @@ fn show(results: &Results) -> Result<(), Trouble> {
     let Results { clients, lifecycles, elapsed_ms, lifecycles_per_second, cpu, .. } = results;
     let seconds = Hundredths(elapsed_ms / 10);
     report::say(&format!(
-        "{lifecycles_per_second} lifecycles/s: {lifecycles} in {seconds} s by {clients} clients, Paystream, the sandbox and the clients sharing the cores\n"
+        "{}, {}: {lifecycles_per_second} lifecycles/s: {lifecycles} in {seconds} s by {clients} clients, Paystream, the sandbox and the clients \
+         sharing the cores\n",
+        results.store.name(),
+        results.channel.word()
     ))?;
     let mut table = Table::new(&["per lifecycle", "figure", "aim"]);
     table.row(vec!["Paystream's CPU".to_owned(), Ms(cpu.paystream_us).to_string(), String::new()]);

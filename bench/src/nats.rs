@@ -18,6 +18,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// A running server and a connection to it.
 pub(crate) struct NatsServer {
     process: Running,
+    url: String,
     pub(crate) nats: Nats,
 }
 
@@ -36,7 +37,8 @@ impl NatsServer {
         let mut command = tied_to(program()?);
         command.arg("-c").arg(&config);
         let mut process = Running::start(command, &folder.join("log"))?;
-        let url = NatsUrl::parse(&format!("nats://127.0.0.1:{port}")).doing("read the address of NATS")?;
+        let address = format!("nats://127.0.0.1:{port}");
+        let url = NatsUrl::parse(&address).doing("read the address of NATS")?;
         let nats = Nats::connect(&url, "bench").await.doing("connect to NATS")?;
         let asked = Instant::now();
         while nats.connection() != Connection::Ready {
@@ -45,7 +47,12 @@ impl NatsServer {
             }
             tokio::time::sleep(LOOK).await;
         }
-        Ok(Self { process, nats })
+        Ok(Self { process, url: address, nats })
+    }
+
+    /// Where it is reached.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// What the server says that it is.

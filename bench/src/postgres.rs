@@ -53,7 +53,7 @@ impl PostgresServer {
         let (port, log) = (free_port()?, folder.path().join("log"));
         let mut postgres = unprivileged(&programs.join("postgres"))?;
         postgres.arg("-D").arg(&data).current_dir(folder.path());
-        postgres.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=100"]);
+        postgres.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"]);
         postgres.args(["-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on"]);
         postgres.args(["-c".to_owned(), format!("port={port}")]);
         let mut server = Self { process: Running::start(postgres, &log)?, port, _folder: folder, log };

@@ -64,9 +64,7 @@ impl Running {
 
     /// The time that the process has spent on the cores, its own and the kernel's for it. Steps of 10 ms.
     pub(crate) fn cpu_time(&self) -> Result<Duration, Trouble> {
-        let stat = self.proc_file("stat")?;
-        let ticks = cpu_ticks(&stat).ok_or_else(|| Trouble::new("the system's count of a process cannot be read"))?;
-        Ok(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second().max(1)))
+        cpu_time(&self.proc_file("stat")?)
     }
 
     /// The most memory that the process has held at once, in KiB.
@@ -76,9 +74,23 @@ impl Running {
     }
 
     fn proc_file(&self, name: &str) -> Result<String, Trouble> {
-        let path = format!("/proc/{}/{name}", self.child.id());
-        std::fs::read_to_string(&path).doing(format!("read {path}"))
+        proc_file(&self.child.id().to_string(), name)
     }
+}
+
+/// The time that this process has spent on the cores, as [`Running::cpu_time`] tells it of another.
+pub(crate) fn own_cpu_time() -> Result<Duration, Trouble> {
+    cpu_time(&proc_file("self", "stat")?)
+}
+
+fn proc_file(process: &str, name: &str) -> Result<String, Trouble> {
+    let path = format!("/proc/{process}/{name}");
+    std::fs::read_to_string(&path).doing(format!("read {path}"))
+}
+
+fn cpu_time(stat: &str) -> Result<Duration, Trouble> {
+    let ticks = cpu_ticks(stat).ok_or_else(|| Trouble::new("the system's count of a process cannot be read"))?;
+    Ok(Duration::from_micros(ticks * 1_000_000 / rustix::param::clock_ticks_per_second().max(1)))
 }
 
 impl Drop for Running {

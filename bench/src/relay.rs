@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::conditions::Conditions;
 use crate::figures::{Hundredths, median, per_second};
 use crate::nats::NatsServer;
+use crate::process::own_cpu_time;
 use crate::report::{self, Table};
 use crate::trouble::{Doing, Trouble};
 
@@ -60,6 +61,9 @@ struct Run {
     bare_messages_per_second: u64,
     ratio_hundredths: Hundredths,
     aim_hundredths: Option<Hundredths>,
+    /// What a message costs the publishing process on the cores, reading the log included.
+    relay_cpu_nanos: u64,
+    bare_cpu_nanos: u64,
 }
 
 /// Runs it.
@@ -73,14 +77,19 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
         let server = NatsServer::start(folder.path(), sync_always).await?;
         version = server.version();
         let (mut relayed, mut bare) = (Vec::new(), Vec::new());
+        let (mut relayed_cpu, mut bare_cpu) = (Vec::new(), Vec::new());
         for round in 0..options.rounds {
             for turn in [round % 2 == 0, round % 2 == 1] {
+                let cpu_before = own_cpu_time()?;
                 let elapsed = if turn { relay(&server, &log).await? } else { publish(&server, options.events).await? };
                 let rate = per_second(options.events.into(), elapsed);
+                let cpu = nanos_each(own_cpu_time()?.saturating_sub(cpu_before), options.events);
                 if turn {
                     relayed.push(rate);
+                    relayed_cpu.push(cpu);
                 } else {
                     bare.push(rate);
+                    bare_cpu.push(cpu);
                 }
                 server.nats.jetstream().delete_stream(STREAM).await.doing("delete the stream")?;
             }
@@ -93,6 +102,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
             bare_messages_per_second: bare,
             ratio_hundredths: Hundredths::of(relayed, bare),
             aim_hundredths: sync_always.then_some(AIM),
+            relay_cpu_nanos: median(relayed_cpu),
+            bare_cpu_nanos: median(bare_cpu),
         });
     }
     let results = Results { conditions, nats_server: version, events: options.events, rounds: options.rounds, runs };
@@ -101,7 +112,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Trouble> {
 }
 
 fn show(results: &Results) -> Result<(), Trouble> {
-    let mut table = Table::new(&["sync_interval", "relay messages/s", "bare publish messages/s", "ratio", "aim"]);
+    let mut table =
+        Table::new(&["sync_interval", "relay messages/s", "bare publish messages/s", "ratio", "aim", "CPU µs a message, relay", "bare"]);
     for run in &results.runs {
         let aim = run.aim_hundredths.map(|aim| format!("{aim} {}", if run.ratio_hundredths >= aim { "reached" } else { "missed" }));
         table.row(vec![
@@ -110,6 +122,8 @@ fn show(results: &Results) -> Result<(), Trouble> {
             run.bare_messages_per_second.to_string(),
             run.ratio_hundredths.to_string(),
             aim.unwrap_or_default(),
+            (run.relay_cpu_nanos / 1_000).to_string(),
+            (run.bare_cpu_nanos / 1_000).to_string(),
         ]);
     }
     report::say(&table.render())?;
@@ -117,6 +131,10 @@ fn show(results: &Results) -> Result<(), Trouble> {
         "nats-server {}, one replica; {} rounds of {} messages for each, in turns, {IN_FLIGHT} in flight",
         results.nats_server, results.rounds, results.events
     ))
+}
+
+fn nanos_each(cpu: Duration, events: u32) -> u64 {
+    u64::try_from(cpu.as_nanos() / u128::from(events.max(1))).unwrap_or(u64::MAX)
 }
 
 /// What an event says here, about as long as a payment.

@@ -1,8 +1,12 @@
 //! The program under test, started by the benchmark and reached over HTTP at 127.0.0.1.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chassis::clock::SystemClock;
+use chassis::identity::{SigningKey, TokenIssuer};
+use reqwest::{RequestBuilder, Response};
 use rustix::process::Signal;
 
 use crate::process::{Running, free_port, tied_to};
@@ -73,6 +77,11 @@ impl Plan {
         self.folder.join("data")
     }
 
+    /// Makes tokens that it takes. Call it once it has started: it is given the keys that it has made.
+    pub(crate) fn issuer(&self) -> Result<TokenIssuer, Trouble> {
+        issuer(&self.data().join("keys/token.pem"))
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
@@ -107,6 +116,35 @@ impl Plan {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
+}
+
+/// Makes tokens with the key in `file`. One made by the program for each caller would cost a process each.
+pub(crate) fn issuer(file: &Path) -> Result<TokenIssuer, Trouble> {
+    let mut keys = SigningKey::load_or_create(file).doing("read the key of the tokens")?;
+    Ok(TokenIssuer::new(keys.swap_remove(0), "paystream", "paystream", Arc::new(SystemClock::default())))
+}
+
+/// Where log, views and state of one server lie, all at `url`.
+pub(crate) fn stores_at(url: &str) -> [(&'static str, String); 3] {
+    ["PAYSTREAM_EVENT_STORE", "PAYSTREAM_VIEWS", "PAYSTREAM_STATE"].map(|variable| (variable, url.to_owned()))
+}
+
+/// Sends a request. Errors: another status than `status`, with what the answer says.
+pub(crate) async fn ok(request: RequestBuilder, status: u16) -> Result<Response, Trouble> {
+    let response = request.send().await.doing("ask the server")?;
+    if response.status().as_u16() == status {
+        return Ok(response);
+    }
+    let (found, address) = (response.status(), response.url().path().to_owned());
+    let text = response.text().await.unwrap_or_default();
+    Err(Trouble::new(format!("{address} answered {found}: {text}")))
+}
+
+/// The position that a command has answered.
+pub(crate) fn position(response: &Response) -> Result<String, Trouble> {
+    let position = response.headers().get("paystream-position").and_then(|value| value.to_str().ok());
+    let position = position.ok_or_else(|| Trouble::new(format!("{} answered without its position", response.url().path())))?;
+    Ok(position.to_owned())
 }
 
 /// Asks the server to stop and waits until it has.

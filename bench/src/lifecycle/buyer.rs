@@ -8,7 +8,7 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::figures::{Latencies, Percentiles};
-use crate::server::client;
+use crate::server::{client, ok, position};
 use crate::trouble::{Doing, Trouble};
 
 /// The demo catalogue's paid course.
@@ -49,13 +49,14 @@ pub(super) struct Shop {
     paystream: String,
     sandbox: String,
     issuer: TokenIssuer,
+    channel: &'static str,
     buyers: AtomicU64,
 }
 
 impl Shop {
-    /// The shop at these addresses; `issuer` makes tokens that it takes.
-    pub(super) fn new(paystream: String, sandbox: String, issuer: TokenIssuer) -> Result<Self, Trouble> {
-        Ok(Self { http: client()?, paystream, sandbox, issuer, buyers: AtomicU64::new(0) })
+    /// The shop at these addresses; `issuer` makes tokens that it takes, and buyers pay by `channel`.
+    pub(super) fn new(paystream: String, sandbox: String, issuer: TokenIssuer, channel: &'static str) -> Result<Self, Trouble> {
+        Ok(Self { http: client()?, paystream, sandbox, issuer, channel, buyers: AtomicU64::new(0) })
     }
 
     /// A new buyer buys the course. Errors: any answer but the expected one.
@@ -72,7 +73,7 @@ impl Shop {
         let order = self.command(&token, "/api/v1/orders", &body).await?;
         let order_id = order.text("order_id")?;
         lap.end();
-        let body = json!({"channel": "alipay_qr"});
+        let body = json!({"channel": self.channel});
         let record = self.command(&token, &format!("/api/v1/orders/{order_id}/pay-records"), &body).await?;
         lap.end();
         let address = format!("{}/api/v1/orders/{order_id}/watch", self.paystream);
@@ -92,9 +93,7 @@ impl Shop {
 
     async fn command(&self, token: &str, path: &str, body: &Value) -> Result<Answer, Trouble> {
         let response = ok(self.http.post(format!("{}{path}", self.paystream)).bearer_auth(token).json(body), 201).await?;
-        let position = response.headers().get("paystream-position").and_then(|value| value.to_str().ok());
-        let position = position.ok_or_else(|| Trouble::new(format!("{path} answered without its position")))?.to_owned();
-        Ok(Answer { position, body: response.json().await.doing(format!("read the answer of {path}"))? })
+        Ok(Answer { position: position(&response)?, body: response.json().await.doing(format!("read the answer of {path}"))? })
     }
 }
 
@@ -124,17 +123,6 @@ impl Answer {
     fn text(&self, member: &str) -> Result<&str, Trouble> {
         self.body[member].as_str().ok_or_else(|| Trouble::new(format!("an answer has no text member {member}")))
     }
-}
-
-/// Sends a request. Errors: another status than `status`, with what the answer says.
-async fn ok(request: RequestBuilder, status: u16) -> Result<Response, Trouble> {
-    let response = request.send().await.doing("ask the server")?;
-    if response.status().as_u16() == status {
-        return Ok(response);
-    }
-    let (found, address) = (response.status(), response.url().path().to_owned());
-    let text = response.text().await.unwrap_or_default();
-    Err(Trouble::new(format!("{address} answered {found}: {text}")))
 }
 
 /// An open stream of server-sent events on one order.
