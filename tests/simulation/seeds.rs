@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_secs(40);
 const LONG: Duration = Duration::from_mins(10);
 
 /// What a run of some length must have seen, or it proves little.
-const MUST_HAPPEN: [&str; 49] = [
+const MUST_HAPPEN: [&str; 54] = [
     "CouponGranted",
     "CouponReleased",
     "CouponReserved",
@@ -55,6 +55,7 @@ const MUST_HAPPEN: [&str; 49] = [
     "PayRecordFailed",
     "PayRecordIssued",
     "PayRecordPrepared",
+    "PaymentConfirmed assigned",
     "PaymentConfirmed notification",
     "PaymentConfirmed nothing_to_pay",
     "PaymentConfirmed query",
@@ -73,7 +74,11 @@ const MUST_HAPPEN: [&str; 49] = [
     "StockSold",
     "SurplusPaymentReceived amount_mismatch",
     "SurplusResolved",
+    "UnknownCaptureAssigned",
+    "UnknownCaptureMatched",
     "UnknownCaptureReceived",
+    "UnknownCaptureRefunded",
+    "UnknownCaptureResolved",
     "message given up",
     "message parked",
     "message parked behind another",

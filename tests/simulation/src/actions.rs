@@ -15,7 +15,7 @@ mod operators;
 mod people;
 
 /// Everything that may happen, with how often it does.
-const ACTIONS: [(u32, Action); 33] = [
+const ACTIONS: [(u32, Action); 36] = [
     (6, Action::Select),
     (9, Action::OrderSelection),
     (5, Action::OrderProduct),
@@ -27,7 +27,9 @@ const ACTIONS: [(u32, Action); 33] = [
     (16, Action::DeliverNotice),
     (3, Action::ForgeNotice),
     (1, Action::WrongAmountNotice),
-    (1, Action::StrayCapture),
+    (2, Action::StrayCapture),
+    (3, Action::DecideOnStray),
+    (1, Action::RefundStray),
     (1, Action::FinishTrade),
     (6, Action::Sync),
     (4, Action::Cancel),
@@ -44,6 +46,7 @@ const ACTIONS: [(u32, Action); 33] = [
     (4, Action::RepeatKey),
     (11, Action::Follow),
     (7, Action::Manage),
+    (2, Action::ManageAssignments),
     (10, Action::ClockOn),
     (1, Action::ClockBack),
     (3, Action::CrashTask),
@@ -65,6 +68,8 @@ enum Action {
     ForgeNotice,
     WrongAmountNotice,
     StrayCapture,
+    DecideOnStray,
+    RefundStray,
     FinishTrade,
     Sync,
     Cancel,
@@ -81,6 +86,7 @@ enum Action {
     RepeatKey,
     Follow,
     Manage,
+    ManageAssignments,
     ClockOn,
     ClockBack,
     CrashTask,
@@ -141,6 +147,8 @@ impl World {
             Action::ForgeNotice => self.forge_notice(),
             Action::WrongAmountNotice => self.wrong_amount_notice(),
             Action::StrayCapture => self.stray_capture(),
+            Action::DecideOnStray => self.decide_on_stray(),
+            Action::RefundStray => self.refund_stray(),
             Action::FinishTrade => self.finish_trade(),
             Action::Sync => self.sync(),
             Action::Cancel => self.cancel(),
@@ -157,6 +165,7 @@ impl World {
             Action::RepeatKey => self.repeat_key(),
             Action::Follow => self.follow_some(),
             Action::Manage => self.manage(),
+            Action::ManageAssignments => self.manage_assignments(),
             Action::ClockOn => self.clock_on(),
             Action::ClockBack => self.clock_back(),
             Action::CrashTask => self.crash_some_task(),
@@ -212,8 +221,11 @@ impl World {
             1 => format!("not-ours-{}", chance.below(1000)),
             _ => format!("77{:06}01", chance.below(1_000_000)),
         };
-        let is_taken = self.stores.alipay.stray(&out_trade_no, 4200, chance.one_in(3));
-        self.note("stray capture", || format!("{out_trade_no}: {is_taken}"));
+        // Mostly what somebody owes: it was paid under a wrong number.
+        let shown = chance.recent(&self.ledger.shown).and_then(|pay_no| self.ledger.order_of(pay_no));
+        let amount_minor = shown.map(|order| order.amount_minor).filter(|_| !chance.one_in(4)).unwrap_or(4200);
+        let is_taken = self.stores.alipay.stray(&out_trade_no, amount_minor, chance.one_in(3));
+        self.note("stray capture", || format!("{out_trade_no}: {amount_minor}, {is_taken}"));
     }
 
     fn finish_trade(&mut self) {
@@ -235,6 +247,13 @@ impl World {
         let slot = self.slot();
         let manager = self.processes[slot].manager.clone();
         self.note("manage", || format!("order upkeep in process {slot}"));
+        self.follow(slot, manager);
+    }
+
+    fn manage_assignments(&mut self) {
+        let slot = self.slot();
+        let manager = self.processes[slot].assignments.clone();
+        self.note("manage", || format!("assignments in process {slot}"));
         self.follow(slot, manager);
     }
 

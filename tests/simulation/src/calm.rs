@@ -80,7 +80,7 @@ impl World {
         check(unheard.is_none(), "a genuine notification is acknowledged in the end", || format!("{unheard:?}"))
     }
 
-    /// The process manager does all that is due now.
+    /// The process managers do all that is due now.
     pub(crate) fn manage_all(&mut self) -> Result<(), Broken> {
         let slot = self.slot();
         let runs = SPARE_RUNS + (self.ledger.len() + self.ledger.orders.len()) / LEAST_PAGE;
@@ -88,8 +88,14 @@ impl World {
             let manager = self.processes[slot].manager.clone();
             self.follow(slot, manager.clone());
             self.drain()?;
-            let lag = followers::Follower::lag(manager.as_ref());
-            let is_caught_up = Self::blocking(lag)?.is_ok_and(|lag| lag.events == 0);
+            let assignments = self.processes[slot].assignments.clone();
+            self.follow(slot, assignments.clone());
+            self.drain()?;
+            let managers: [Arc<dyn followers::Follower>; 2] = [manager, assignments];
+            let mut is_caught_up = true;
+            for manager in &managers {
+                is_caught_up &= Self::blocking(manager.lag())?.is_ok_and(|lag| lag.events == 0);
+            }
             if is_caught_up && self.due(TimeDelta::zero())? == 0 {
                 return Ok(());
             }
@@ -98,10 +104,12 @@ impl World {
         Err(Broken::new("what is due is done", format!("after {runs} runs this is still due: {due:?}")))
     }
 
-    /// How many orders are on the to-do list for the time from now on that `within` names.
+    /// How many orders and moneys are on the to-do lists for the time from now on that `within` names.
     pub(crate) fn due(&self, within: TimeDelta) -> Result<usize, Broken> {
-        match self.stores.todo.due(self.stores.clock.now() + within, u32::MAX).now_or_never() {
-            Some(Ok(due)) => Ok(due.len()),
+        let until = self.stores.clock.now() + within;
+        let orders = self.stores.todo.due(until, u32::MAX).now_or_never();
+        match (orders, self.stores.assignments.due(until, u32::MAX).now_or_never()) {
+            (Some(Ok(orders)), Some(Ok(moneys))) => Ok(orders.len() + moneys.len()),
             _ => Err(Broken::new("the memory's to-do list answers at once", "it did not")),
         }
     }

@@ -17,6 +17,7 @@ mod records;
 mod refunds;
 mod selections;
 mod stock;
+mod unknown;
 
 use coupons::CouponFacts;
 pub(crate) use orders::{OrderFacts, Stage};
@@ -24,6 +25,7 @@ pub(crate) use records::RecordFacts;
 pub(crate) use refunds::RefundFacts;
 use selections::SelectionFacts;
 use stock::StockFacts;
+pub(crate) use unknown::UnknownFacts;
 
 /// How the log speaks of money that the channel took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +57,8 @@ pub(crate) struct Ledger {
     pub(crate) selections: BTreeMap<String, SelectionFacts>,
     pub(crate) stock: BTreeMap<String, StockFacts>,
     pub(crate) coupons: BTreeMap<String, CouponFacts>,
-    /// Money that matched nothing, on which an operator has decided.
-    decided: BTreeSet<String>,
+    /// Money that matched nothing, and what operators decided on it.
+    pub(crate) unknown: BTreeMap<String, UnknownFacts>,
     /// The pay numbers whose codes were ever shown, in order.
     pub(crate) shown: Vec<String>,
     /// Correlations of forged notifications.
@@ -156,21 +158,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Money that matches nothing is told of once, and decided on at most once.
-    fn take_unknown(&mut self, event_type: &str, data: &Value, outside: &Outside<'_>) -> Result<(), Broken> {
-        let trade_no = text(data, "trade_no");
-        match event_type {
-            "UnknownCaptureReceived" => {
-                self.take_capture(&trade_no, &text(data, "out_trade_no"), number(data, "amount"), Standing::Unknown, outside)
-            }
-            "UnknownCaptureAssigned" | "UnknownCaptureResolved" => {
-                let is_open = self.trades.get(&trade_no) == Some(&Standing::Unknown) && self.decided.insert(trade_no.clone());
-                check(is_open, "money that matches nothing is decided on once", || format!("{event_type} of {trade_no}"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Money is told of once, as the channel holds it.
     fn take_capture(
         &mut self,
@@ -181,12 +168,19 @@ impl Ledger {
         outside: &Outside<'_>,
     ) -> Result<(), Broken> {
         let held = outside.alipay.captured(trade_no);
-        let matches = held.as_ref().is_some_and(|held| held.out_trade_no == out_trade_no && held.amount_minor == amount_minor);
+        // What came under a number of nobody's is the pay record's that an operator says it is.
+        let is_assigned = self.unknown.get(trade_no).is_some_and(|money| money.was_assigned_to(out_trade_no));
+        let is_its = |number: &str| number == out_trade_no || is_assigned;
+        let matches = held.as_ref().is_some_and(|held| is_its(&held.out_trade_no) && held.amount_minor == amount_minor);
         check(matches, "money on the log is money that the channel holds", || {
             format!("{standing:?} {trade_no} of {out_trade_no}, {amount_minor}; the channel holds {held:?}")
         })?;
         let before = self.trades.insert(trade_no.to_owned(), standing);
-        let follows = matches!((before, standing), (None, _) | (Some(Standing::Late), Standing::Confirmed));
+        let follows = match (before, standing) {
+            (None, _) | (Some(Standing::Late), Standing::Confirmed) => true,
+            (Some(Standing::Unknown), Standing::Confirmed | Standing::Surplus | Standing::Late) => is_assigned,
+            _ => false,
+        };
         check(follows, "each capture is on the log once", || format!("{trade_no}: {before:?}, then {standing:?}"))
     }
 }

@@ -1,4 +1,4 @@
-//! The simulator: the real command handler, process manager and followers over ports in memory, in one thread, with
+//! The simulator: the real command handler, process managers and followers over ports in memory, in one thread, with
 //! virtual time and a seed.
 //!
 //! A step is one seeded action: a command, a delivery, a fault, a crash, a move of the clock. Between actions tasks are

@@ -11,7 +11,9 @@ pub(crate) use adapter::{AlipayAdapter, SUCCESS};
 pub(crate) use alipay::{Alipay, CODE_LIFE};
 pub(crate) use log::SimulatedLog;
 pub(crate) use notice::{Content, Forgery, Notice, NoticeKind, TradeWord};
-pub(crate) use tables::{SimulatedCatalogue, SimulatedInbox, SimulatedLeases, SimulatedNumbers, SimulatedTodo, SimulatedView};
+pub(crate) use tables::{
+    SimulatedAssignments, SimulatedCatalogue, SimulatedInbox, SimulatedLeases, SimulatedNumbers, SimulatedTodo, SimulatedView,
+};
 
 /// The most polls that one wait takes.
 const MOST_POLLS: u32 = 2;

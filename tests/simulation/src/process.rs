@@ -5,8 +5,12 @@ use std::sync::Arc;
 use chassis::clock::{Clock, ManualClock};
 use chassis::ids::{IdSource, SeededIds};
 use chrono::TimeDelta;
-use command_api::process_managers::{AttemptPatience, MemoryOrderTodo, OrderTodo, OrderUpkeep};
-use command_api::{Channels, CommandConfig, Commands, ConfiguredChannel, CouponRule, MemoryInbox, NoticeInbox, Ports, Unverified};
+use command_api::process_managers::{
+    AssignmentTodo, Assignments, AttemptPatience, MemoryAssignmentTodo, MemoryOrderTodo, OrderTodo, OrderUpkeep,
+};
+use command_api::{
+    Channels, CommandConfig, Commands, ConfiguredChannel, CouponRule, MemoryInbox, MemoryStatementBook, NoticeInbox, Ports, Unverified,
+};
 use domain::ids::SnowflakeSequence;
 use domain::{Channel, MinorUnits};
 use event_store::{EventStore, LogReader, MemoryEventStore};
@@ -23,8 +27,8 @@ use storefront::person_keys::MemoryPersonKeys;
 use crate::broken::Witness;
 use crate::chance::Chance;
 use crate::ports::{
-    Alipay, AlipayAdapter, CODE_LIFE, SimulatedCatalogue, SimulatedInbox, SimulatedLeases, SimulatedLog, SimulatedNumbers, SimulatedTodo,
-    SimulatedView,
+    Alipay, AlipayAdapter, CODE_LIFE, SimulatedAssignments, SimulatedCatalogue, SimulatedInbox, SimulatedLeases, SimulatedLog,
+    SimulatedNumbers, SimulatedTodo, SimulatedView,
 };
 use crate::weather::Weather;
 use crate::wishes::TakeNotice;
@@ -48,6 +52,7 @@ pub(crate) struct Seams {
     pub(crate) channel: ChannelSeam,
     pub(crate) numbers: Seam<dyn OrderIdSource>,
     pub(crate) todo: Seam<dyn OrderTodo>,
+    pub(crate) assignments: Seam<dyn AssignmentTodo>,
     pub(crate) leases: Seam<dyn Leases>,
     pub(crate) selections: Seam<dyn ViewStore<SelectionRow>>,
     pub(crate) take_notice: Arc<TakeNotice>,
@@ -60,6 +65,7 @@ impl Default for Seams {
             channel: Box::new(|channel, _| channel),
             numbers: Box::new(|numbers| numbers),
             todo: Box::new(|todo| todo),
+            assignments: Box::new(|assignments| assignments),
             leases: Box::new(|leases| leases),
             selections: Box::new(|selections| selections),
             take_notice: Arc::new(|commands, raw, correlation_id| {
@@ -86,6 +92,7 @@ pub(crate) struct Stores {
     pub(crate) catalogue: Arc<MemoryCatalogue>,
     pub(crate) inbox: Arc<MemoryInbox>,
     pub(crate) todo: Arc<dyn OrderTodo>,
+    pub(crate) assignments: Arc<dyn AssignmentTodo>,
     leases: Arc<dyn Leases>,
     selections: Arc<dyn ViewStore<SelectionRow>>,
     numbers: Vec<Arc<dyn OrderIdSource>>,
@@ -108,6 +115,7 @@ impl Stores {
             ids: Arc::new(SeededIds::new(seed, clock.clone())),
             alipay: Arc::new(alipay),
             todo: (seams.todo)(Arc::new(MemoryOrderTodo::default())),
+            assignments: (seams.assignments)(Arc::new(MemoryAssignmentTodo::default())),
             leases: (seams.leases)(Arc::new(MemoryLeases::default())),
             selections: (seams.selections)(Arc::new(views.course_selections.clone())),
             log: Arc::new(log),
@@ -124,9 +132,10 @@ impl Stores {
         }
     }
 
-    /// Throws the to-do list away; processes that were started before still have the old one.
+    /// Throws the to-do lists away; processes that were started before still have the old ones.
     pub(crate) fn forget_todo(&mut self) {
         self.todo = (self.seams.todo)(Arc::new(MemoryOrderTodo::default()));
+        self.assignments = (self.seams.assignments)(Arc::new(MemoryAssignmentTodo::default()));
     }
 
     fn channel(&self) -> Arc<dyn Gateway> {
@@ -159,6 +168,7 @@ impl Stores {
             catalogue: Arc::new(SimulatedCatalogue::new(catalogue, chance.clone(), weather.clone())),
             person_keys: Arc::new(MemoryPersonKeys::new(self.ids.clone())),
             inbox: Arc::new(SimulatedInbox::new(inbox, chance.clone(), weather.clone())),
+            statements: Arc::new(MemoryStatementBook::default()),
             channels: Channels::default().with(Channel::AlipayQr, configured),
         }
     }
@@ -176,6 +186,7 @@ pub(crate) struct Process {
     pub(crate) commands: Commands,
     pub(crate) followers: Vec<Arc<dyn Follower>>,
     pub(crate) manager: Arc<OrderUpkeep>,
+    pub(crate) assignments: Arc<Assignments>,
 }
 
 impl Process {
@@ -186,8 +197,12 @@ impl Process {
         let commands = Commands::new(ports, CommandConfig { order_life: ORDER_LIFE, coupon: coupon_rule() });
         let todo = SimulatedTodo::new(Arc::clone(&stores.todo), stores.chance.clone(), stores.weather.clone());
         let leases = SimulatedLeases::new(Arc::clone(&stores.leases), stores.chance.clone(), stores.weather.clone());
-        let feed = Arc::new(LogFeed::new(log, OrderUpkeep::events()));
+        let feed = Arc::new(LogFeed::new(Arc::clone(&log), OrderUpkeep::events()));
         let (todo, leases, holder) = (Arc::new(todo), Arc::new(leases), format!("process-{slot}"));
+        let decided = Arc::new(LogFeed::new(log, Assignments::events()));
+        let decisions = SimulatedAssignments::new(Arc::clone(&stores.assignments), stores.chance.clone(), stores.weather.clone());
+        let same_leases = Arc::clone(&leases) as Arc<dyn Leases>;
+        let assignments = Assignments::new(commands.clone(), decided, Arc::new(decisions), same_leases, holder.clone());
         let manager = OrderUpkeep::new(commands.clone(), feed, todo, leases, holder, AttemptPatience(PATIENCE));
         let followers = vec![
             stores.follower::<Orders>(Arc::new(stores.views.orders.clone())),
@@ -198,7 +213,7 @@ impl Process {
             stores.follower::<Stocks>(Arc::new(stores.views.stock.clone())),
             stores.follower::<Coupons>(Arc::new(stores.views.coupons.clone())),
         ];
-        Self { commands, followers, manager: Arc::new(manager) }
+        Self { commands, followers, manager: Arc::new(manager), assignments: Arc::new(assignments) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use command_api::{Caller, CallerKey, CommandFailure, Created, NoticeVerdict, Renewed};
+use command_api::{Caller, CallerKey, CommandFailure, Created, NoticeFailure, NoticeVerdict, Renewed};
 use domain::{OrderId, PayNo, RefundNo};
 use event_store::{AppendError, Position, ReadError};
 use followers::FollowerError;
@@ -81,6 +81,19 @@ impl Promises {
             }
             (Wish::Resolve { pay_no, .. }, Answer::Resolved(told)) => {
                 self.stands(told.position, &format!("order-{}", pay_no.order_id()), ledger)
+            }
+            (Wish::Decide { trade_no, pay_no, .. }, Answer::Decided(answer)) => {
+                self.stands(answer.position, &format!("unknown_capture-alipay-{trade_no}"), ledger)?;
+                let matched = ledger.unknown.get(trade_no).and_then(|money| money.matched.clone());
+                check(matched == pay_no.map(|pay_no| pay_no.to_string()), "money that was answered as assigned is on its order", || {
+                    format!("{trade_no}: {matched:?}")
+                })
+            }
+            (Wish::Decide { trade_no, .. }, Answer::Declined(refusal)) => {
+                let may_be = matches!(refusal, NoticeFailure::Ended | NoticeFailure::WentBack | NoticeFailure::KeyReused);
+                check(may_be, "an operator's decision is refused for what the log and the channel say", || {
+                    format!("{trade_no}: {refusal:?}")
+                })
             }
             (Wish::Stock { sku_id, .. }, Answer::Stocked(answer)) => {
                 self.stands(answer.position, &format!("stock-{sku_id}"), ledger)?;
@@ -210,7 +223,9 @@ fn noticed(notice: &Notice, verdict: NoticeVerdict, success: bool, ledger: &Ledg
             check(!success, "what was not confirmed is not acknowledged", what)
         }
         NoticeKind::Stray => {
-            check(verdict == NoticeVerdict::Refused(NotificationRefusal::UnknownOrder), "a stray capture is not ours", what)?;
+            let is_unknown = verdict == NoticeVerdict::Refused(NotificationRefusal::UnknownOrder);
+            let is_dealt_with = !matches!(verdict, NoticeVerdict::Refused(_));
+            check(is_unknown || is_dealt_with, "a stray capture is nobody's, or dealt with", what)?;
             check(on_log, "a stray capture is on the log", what)
         }
         // Its repeat is told by a query; what matters is that what it says is not believed, which the log shows.

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use command_api::{
-    Caller, CallerKey, Cancelled, CommandFailure, Commands, Created, NoticeVerdict, OperatorChoice, OrderRequest, RefundAnswer, RefundWish,
-    Renewed, StockAnswer, StockChange,
+    Caller, CallerKey, Cancelled, CommandFailure, Commands, Created, NoticeAnswer, NoticeFailure, NoticeVerdict, OperatorChoice,
+    OrderRequest, RefundAnswer, RefundWish, Renewed, StockAnswer, StockChange,
 };
 use domain::order::Order;
 use domain::{BuyerId, Channel, OrderId, PayNo, ProductId, RefundNo, SkuId};
@@ -65,6 +65,14 @@ pub(crate) enum Wish {
         trade_no: String,
         key: Option<CallerKey>,
     },
+    /// Unmatched money belongs to a pay record, says an operator, or to nobody here.
+    Decide {
+        caller: Caller,
+        notice_id: i64,
+        trade_no: String,
+        pay_no: Option<PayNo>,
+        key: Option<CallerKey>,
+    },
     Stock {
         caller: Caller,
         sku_id: SkuId,
@@ -91,6 +99,7 @@ impl Wish {
             | Self::Refund { key, .. }
             | Self::Choose { key, .. }
             | Self::Resolve { key, .. }
+            | Self::Decide { key, .. }
             | Self::Stock { key, .. } => key.as_ref(),
             Self::Renew { .. } | Self::Notice(_) => None,
         }
@@ -117,6 +126,10 @@ impl Wish {
             }
             Self::Choose { refund_no, choice, key, .. } => format!("an operator wants {choice:?} of {refund_no}{}", keyed(key)),
             Self::Resolve { pay_no, trade_no, key, .. } => format!("an operator resolves {trade_no} of {pay_no}{}", keyed(key)),
+            Self::Decide { trade_no, pay_no: Some(pay_no), key, .. } => {
+                format!("an operator assigns {trade_no} to {pay_no}{}", keyed(key))
+            }
+            Self::Decide { trade_no, pay_no: None, key, .. } => format!("an operator dismisses {trade_no}{}", keyed(key)),
             Self::Stock { sku_id, change, key, .. } => format!("an operator changes {sku_id} by {change:?}{}", keyed(key)),
             Self::Renew { order_id, .. } => format!("the link of {order_id} is renewed"),
             Self::Notice(notice) => {
@@ -149,6 +162,9 @@ pub(crate) enum Answer {
     /// The refund, and the position of the answer.
     Refunded(RefundNo, Position),
     Resolved(Told),
+    Decided(NoticeAnswer),
+    /// What an operator wished of a notification was refused by a rule.
+    Declined(NoticeFailure),
     Renewed(Renewed),
     Stocked(StockAnswer),
     Noticed(NoticeVerdict, NotificationReply),
@@ -206,6 +222,17 @@ async fn answered(commands: Commands, wish: Wish, correlation_id: Uuid, take_not
         Wish::Resolve { caller, pay_no, trade_no, key } => {
             let resolved = commands.resolve_surplus(&caller, pay_no, trade_no, REASON.to_owned(), key.as_ref(), correlation_id).await?;
             Answer::Resolved(Told { pay_no, position: resolved.0.position, replayed: resolved.1 })
+        }
+        Wish::Decide { caller, notice_id, pay_no, key, .. } => {
+            let decided = match pay_no {
+                Some(pay_no) => commands.assign_notice(&caller, notice_id, pay_no, REASON, key.as_ref(), correlation_id).await,
+                None => commands.dismiss_notice(&caller, notice_id, REASON, key.as_ref(), correlation_id).await,
+            };
+            match decided {
+                Ok(answer) => Answer::Decided(answer),
+                Err(NoticeFailure::Command(failure)) => return Err(failure),
+                Err(refusal) => Answer::Declined(refusal),
+            }
         }
         Wish::Stock { caller, sku_id, change, key } => {
             Answer::Stocked(commands.change_stock(&caller, &sku_id, change, REASON.to_owned(), key.as_ref(), correlation_id).await?)

@@ -1,12 +1,16 @@
 //! What operators do, here and on the channel's website.
 
-use command_api::{Caller, OperatorChoice, RefundWish, StockChange};
+use command_api::{Caller, NoticeDesk, NoticeFilter, NoticeState, OperatorChoice, RefundWish, StockChange};
 use domain::{Currency, Money, OrderId, PayNo, RefundNo};
+use futures_util::FutureExt;
 
 use crate::ledger::{Stage, Standing};
 use crate::shop::{self, STOCKED};
 use crate::wishes::{REASON, Wish};
 use crate::world::World;
+
+/// The newest notifications among which an operator chooses.
+const MOST_NOTICES: u32 = 8;
 
 fn operator() -> Caller {
     Caller::Operator("op".to_owned())
@@ -73,13 +77,46 @@ impl World {
         self.wish("change stock", Wish::Stock { caller: operator(), sku_id, change: booked, key });
     }
 
+    /// Decides on money that matched nothing: mostly it belongs to a pay record that asked for as much.
+    pub(super) fn decide_on_stray(&mut self) {
+        let chance = self.stores.chance.clone();
+        let state = (!chance.one_in(6)).then_some(NoticeState::Open);
+        let filter = NoticeFilter { verdict: Some("unknown_order".to_owned()), state };
+        let Some(Ok(notices)) = self.stores.inbox.page(&filter, None, MOST_NOTICES).now_or_never() else { return };
+        let Some(notice) = chance.pick(&notices).cloned() else { return };
+        let Some(trade_no) = notice.trade_no else { return };
+        let amount_minor = notice.amount.map_or(0, Money::amount_minor);
+        let any = chance.one_in(4);
+        let fits = |pay_no: &&String| any || self.ledger.order_of(pay_no).is_some_and(|order| order.amount_minor == amount_minor);
+        let fitting: Vec<&String> = self.ledger.shown.iter().filter(fits).collect();
+        let chosen = chance.recent(&fitting).and_then(|pay_no| pay_no.parse::<PayNo>().ok());
+        let pay_no = chosen.filter(|_| !chance.one_in(8));
+        let content = format!("{pay_no:?}");
+        let key = self.some_key(&operator(), &format!("decide {}", notice.notice_id), &content);
+        let wish = Wish::Decide { caller: operator(), notice_id: notice.notice_id, trade_no, pay_no, key };
+        self.wish("decide on a stray capture", wish);
+    }
+
+    /// Somebody gives unmatched money back on the channel's website.
+    pub(super) fn refund_stray(&mut self) {
+        let chance = self.stores.chance.clone();
+        let unknown = self.ledger.trades.iter().filter(|(_, standing)| **standing == Standing::Unknown);
+        let unknown: Vec<String> = unknown.map(|(trade_no, _)| trade_no.clone()).collect();
+        let Some(trade_no) = chance.recent(&unknown).cloned() else { return };
+        let held = self.stores.alipay.captured(&trade_no).map_or(0, |held| held.amount_minor);
+        let left = held - self.stores.alipay.gave_back(&trade_no);
+        let amount_minor = if chance.one_in(2) { left } else { i64::from(chance.below(u32::try_from(left).unwrap_or(0) + 1)) };
+        let is_done = self.stores.alipay.refund_stray(&trade_no, amount_minor);
+        self.note("refund of a stray capture", || format!("{amount_minor} of {trade_no}: {is_done}"));
+    }
+
     /// Says that money that was not owed was dealt with.
     pub(super) fn resolve_surplus(&mut self) {
         let is_unowed = |standing: &Standing| matches!(standing, Standing::Surplus | Standing::Late);
         let unowed: Vec<String> = self.ledger.trades.iter().filter(|(_, standing)| is_unowed(standing)).map(|(no, _)| no.clone()).collect();
         let Some(trade_no) = self.stores.chance.recent(&unowed).cloned() else { return };
         let Some(held) = self.stores.alipay.captured(&trade_no) else { return };
-        let Ok(pay_no) = held.out_trade_no.parse::<PayNo>() else { return };
+        let Ok(pay_no) = self.ledger.pay_no_of(&trade_no, &held.out_trade_no).parse::<PayNo>() else { return };
         let key = self.some_key(&operator(), &format!("resolve {pay_no}"), &trade_no);
         self.wish("resolve a surplus", Wish::Resolve { caller: operator(), pay_no, trade_no, key });
     }

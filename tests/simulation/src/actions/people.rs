@@ -249,6 +249,7 @@ fn with_other_content(wish: Wish) -> Wish {
         Wish::Refund { caller, order_id, wish, key, if_match } => Wish::Refund { caller, order_id, wish, key: other(key), if_match },
         Wish::Choose { caller, refund_no, choice, key } => Wish::Choose { caller, refund_no, choice, key: other(key) },
         Wish::Resolve { caller, pay_no, trade_no, key } => Wish::Resolve { caller, pay_no, trade_no, key: other(key) },
+        Wish::Decide { caller, notice_id, trade_no, pay_no, key } => Wish::Decide { caller, notice_id, trade_no, pay_no, key: other(key) },
         Wish::Stock { caller, sku_id, change, key } => Wish::Stock { caller, sku_id, change, key: other(key) },
         unkeyed @ (Wish::Renew { .. } | Wish::Notice(_)) => unkeyed,
     }

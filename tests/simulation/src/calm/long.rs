@@ -74,6 +74,7 @@ impl World {
         }
         self.ledger.check_stock_at_rest()?;
         self.ledger.check_coupons_at_rest(self.latest)?;
+        self.ledger.check_unknown_at_rest()?;
         self.check_late()?;
         self.check_asked_on()?;
         self.check_given_back()?;
@@ -103,8 +104,13 @@ impl World {
     /// What went back on the log is what went back at the channel.
     fn check_given_back(&self) -> Result<(), Broken> {
         for (trade_no, held) in self.stores.alipay.captures() {
-            let order_id = &held.out_trade_no[..held.out_trade_no.len().saturating_sub(2)];
+            let pay_no = self.ledger.pay_no_of(&trade_no, &held.out_trade_no);
+            let order_id = &pay_no[..pay_no.len().saturating_sub(2)];
             let Some(order) = self.ledger.orders.get(order_id) else { continue };
+            // Of what somebody gives back of a stray capture its notifications alone tell, and their ladder ends.
+            if self.ledger.unknown.contains_key(&trade_no) && self.stores.alipay.gave_back_by_hand(&trade_no) > 0 {
+                continue;
+            }
             // Of what was made after it was refused for the moment, a channel whose notifications never arrive tells only
             // whoever asks again, and that is the operator.
             let stuck = order.refunds.iter().filter(|(_, refund)| held.is_deaf && refund.word == "needs_operator");
@@ -125,6 +131,10 @@ impl World {
     fn check_todo_again(&mut self) -> Result<(), Broken> {
         let before = self.ledger.len();
         self.lose_todo();
+        self.manage_all()?;
+        // Whether its own code was paid too is asked once more of a record that other money has settled: the list made again
+        // does not know that it was, until the next look.
+        self.advance(TimeDelta::hours(1));
         self.manage_all()?;
         self.check_step()?;
         let (after, due) = (self.ledger.len(), self.due(FOR_EVER)?);

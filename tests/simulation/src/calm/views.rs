@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use projections::{CouponRow, MemoryViews, PayRecordsOfOrder, SelectionRow};
 
 use crate::broken::{Broken, check};
-use crate::ledger::{OrderFacts, Stage, Standing};
+use crate::ledger::{OrderFacts, Stage, Standing, UnknownFacts};
 use crate::world::World;
 
 /// What an order that is paid gives.
@@ -86,7 +86,13 @@ impl World {
             self.stores.views.surplus_payments.rows().iter().flat_map(|rows| rows.values()).map(|row| row.trade_no.clone()).collect();
         let missing =
             self.ledger.trades.iter().find(|(trade_no, standing)| **standing != Standing::Confirmed && !shown.contains(*trade_no));
-        check(missing.is_none(), "the view has all money that was not owed", || format!("{missing:?}"))
+        check(missing.is_none(), "the view has all money that was not owed", || format!("{missing:?}"))?;
+        let rows = self.stores.views.surplus_payments.rows();
+        for row in rows.iter().flat_map(|rows| rows.values()).filter(|row| row.kind == "unmatched") {
+            let word = self.ledger.unknown.get(&row.trade_no).map(UnknownFacts::word);
+            check(word == Some(row.state.as_str()), "the view shows how unmatched money stands", || format!("{row:?}, {word:?}"))?;
+        }
+        Ok(())
     }
 
     /// The course table has the row if and only if the selection was opened and its money did not go back.

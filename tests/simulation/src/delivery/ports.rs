@@ -66,11 +66,6 @@ impl Broker for SimulatedBroker {
         self.stream.extent().await
     }
 
-    async fn last_on(&self, subject: &str) -> Result<Option<Position>, BrokerError> {
-        self.enter().await?;
-        self.stream.last_on(subject).await
-    }
-
     async fn publish(&self, message: Outgoing, expected_last_sequence: u64) -> Result<Acknowledgement, BrokerError> {
         if self.door.is_shut(Place::Channel).await {
             let faults = [Fault::LostAck, Fault::Lost, Fault::Refused, Fault::Duplicate];

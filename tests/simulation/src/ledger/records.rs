@@ -81,6 +81,8 @@ impl Ledger {
                 "closed"
             }
             "PaymentConfirmed" => "confirmed",
+            // A record that paid its order stays the confirmed one, whatever else came for it.
+            "SurplusPaymentReceived" if record.word == "confirmed" => "confirmed",
             _ => "surplus",
         };
         if event_type == "PayRecordPrepared" {

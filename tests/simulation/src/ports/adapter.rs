@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::{Channel, PayNo};
+use domain::{Channel, OrderId, PayNo, RefundNo};
 use event_store::{LogReader, MemoryEventStore};
 use futures_util::FutureExt;
 use gateway::{
@@ -32,7 +32,8 @@ const CHANNEL: Channel = Channel::AlipayQr;
 impl AlipayAdapter {
     /// No number goes to the channel before the intent is on the log.
     fn intent_stands(&self, operation: Operation, out_trade_no: &str) {
-        if !self.stands(out_trade_no, "PayRecordIssued", &format!("\"pay_no\":\"{out_trade_no}\"")) {
+        let order_id = out_trade_no.parse::<PayNo>().ok().map(PayNo::order_id);
+        if !self.stands(order_id, "PayRecordIssued", &format!("\"pay_no\":\"{out_trade_no}\"")) {
             let detail = format!("{operation} of {out_trade_no}");
             self.witness.report(Broken::new("an attempt's intent stands on the log before the channel is asked", detail));
         }
@@ -40,16 +41,18 @@ impl AlipayAdapter {
 
     /// No number of a refund goes to the channel before the intent is on the log.
     fn refund_stands(&self, operation: Operation, out_trade_no: &str, refund_no: &str) {
-        if !self.stands(out_trade_no, "RefundRequested", &format!("\"refund_no\":\"{refund_no}\"")) {
+        // Money that came under a number of nobody's goes back under it; whose it is the refund's own number says.
+        let order_id = refund_no.parse::<RefundNo>().ok().map(RefundNo::order_id);
+        if !self.stands(order_id, "RefundRequested", &format!("\"refund_no\":\"{refund_no}\"")) {
             let detail = format!("{operation} {refund_no} of {out_trade_no}");
             self.witness.report(Broken::new("a refund's intent stands on the log before the channel is asked", detail));
         }
     }
 
-    /// Whether the order of `out_trade_no` has an event of this type that holds this text.
-    fn stands(&self, out_trade_no: &str, event_type: &str, text: &str) -> bool {
-        out_trade_no.parse::<PayNo>().ok().is_some_and(|pay_no| {
-            let stream_id = command_api::streams::order(pay_no.order_id());
+    /// Whether the order has an event of this type that holds this text.
+    fn stands(&self, order_id: Option<OrderId>, event_type: &str, text: &str) -> bool {
+        order_id.is_some_and(|order_id| {
+            let stream_id = command_api::streams::order(order_id);
             let events = self.log.read_stream(&stream_id, 0, usize::MAX).now_or_never();
             let is_intent = |event: &event_store::RecordedEvent| event.event_type == event_type && event.data.contains(text);
             matches!(events, Some(Ok(events)) if events.iter().any(is_intent))

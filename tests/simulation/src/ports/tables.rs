@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use command_api::process_managers::{DueOrder, Looked, OrderTodo, TodoError, Touched};
+use command_api::process_managers::{
+    AssignmentTodo, DueAssignment, DueOrder, Looked, LookedAssignment, OrderTodo, TodoError, Touched, TouchedAssignment,
+};
 use command_api::{KeptNotice, NoticeDesk, NoticeInbox};
 use database::DatabaseError;
 use domain::{OrderId, ProductId, SelectionId, SkuId};
@@ -71,6 +73,11 @@ port!(
     /// The to-do list of orders.
     SimulatedTodo,
     dyn OrderTodo
+);
+port!(
+    /// The to-do list of unmatched money on which operators decided.
+    SimulatedAssignments,
+    dyn AssignmentTodo
 );
 port!(
     /// Who does what one process at a time should do.
@@ -150,6 +157,31 @@ impl OrderTodo for SimulatedTodo {
     }
 
     async fn looked(&self, looked: &[Looked]) -> Result<(), TodoError> {
+        self.door.enter().await?;
+        self.inner.looked(looked).await?;
+        Ok(self.door.leave().await?)
+    }
+}
+
+#[async_trait]
+impl AssignmentTodo for SimulatedAssignments {
+    async fn checkpoint(&self) -> Result<Checkpoint, TodoError> {
+        self.door.enter().await?;
+        self.inner.checkpoint().await
+    }
+
+    async fn advance(&self, from: Checkpoint, to: Position, touched: &[TouchedAssignment]) -> Result<(), TodoError> {
+        self.door.enter().await?;
+        self.inner.advance(from, to, touched).await?;
+        Ok(self.door.leave().await?)
+    }
+
+    async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueAssignment>, TodoError> {
+        self.door.enter().await?;
+        self.inner.due(now, limit).await
+    }
+
+    async fn looked(&self, looked: &[LookedAssignment]) -> Result<(), TodoError> {
         self.door.enter().await?;
         self.inner.looked(looked).await?;
         Ok(self.door.leave().await?)

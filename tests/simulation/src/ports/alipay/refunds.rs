@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use gateway::{RefundRequest, RefundState};
 
-use super::{Alipay, State, TradeWord};
+use super::{Alipay, Notice, NoticeKind, State, TradeWord};
 
 const NO_TRADE: &str = "ACQ.TRADE_NOT_EXIST";
 pub(in crate::ports) const OTHER_AMOUNT: &str = "ACQ.DISCORDANT_REPEAT_REQUEST";
@@ -106,6 +106,23 @@ impl Alipay {
             state.refunds.refused.insert((trade_no, request.refund_no.clone()));
         }
         state.refund(request)
+    }
+
+    /// The same with money that came under a number that nobody gave out.
+    pub(crate) fn refund_stray(&self, trade_no: &str, amount_minor: i64) -> bool {
+        let mut state = self.state();
+        let Some(captured) = state.captures.get(trade_no).cloned() else { return false };
+        if amount_minor <= 0 || state.refunds.sum(trade_no) + amount_minor > captured.amount_minor {
+            return false;
+        }
+        let refund_no = format!("W{}", state.next_number());
+        *state.refunds.by_hand.entry(trade_no.to_owned()).or_default() += amount_minor;
+        state.give_back(&captured.out_trade_no, trade_no, &refund_no, amount_minor);
+        let word = if state.refunds.sum(trade_no) == captured.amount_minor { TradeWord::Closed } else { TradeWord::Success };
+        if let Some(content) = state.content(&captured.out_trade_no, trade_no, word, false) {
+            state.owed.push(Notice { kind: NoticeKind::Stray, content });
+        }
+        true
     }
 
     /// Somebody gives money back on the channel's website; whether it did. The channel must be able to tell us.
