@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::harness::audit::types;
+use super::harness::browser::{Browser, Screen};
 use super::harness::random::unique;
-use super::harness::{Api, Config, PAID_COURSE_FEN, Paystream, Reply, SharedPaystream, eventually, run, workspace};
+use super::harness::{Api, Config, PAID_COURSE, PAID_COURSE_FEN, Paystream, Reply, SharedPaystream, eventually, run, workspace};
 use super::page_payment::{begin, form_of, ordered};
 
 static SHARED: SharedPaystream = SharedPaystream::new("alipay-products");
@@ -175,5 +176,96 @@ fn a_day_is_reconciled_with_alipays_bill_and_what_only_the_bill_has_is_recorded(
         assert_eq!(captured["data"]["learned_by"], "query", "the channel's signed answer is recorded, not the bill's line");
         let second = String::from_utf8_lossy(&reconcile().stdout).into_owned();
         assert!(second.contains("2 lines, 2 matched, 0 recorded now, 0 discrepancies"), "{second}");
+    });
+}
+
+#[test]
+fn what_was_begun_through_a_product_goes_on_after_it_is_offered_no_more() {
+    run(async {
+        let mut server = Paystream::start("product-withdrawn", Config::default()).await;
+        let (told, asked) = (server.buyer("alice"), server.buyer("bob"));
+        let (told_order, asked_order) = (ordered(&told).await, ordered(&asked).await);
+        let told_pay_no = begin(&told, &told_order, "alipay_qr").await.expect(201).field("pay_no");
+        let asked_pay_no = begin(&asked, &asked_order, "alipay_qr").await.expect(201).field("pay_no");
+        server.restart_with("PAYSTREAM_ALIPAY_PRODUCTS", "wap").await;
+        // Nothing new begins, and what was begun is shown still.
+        let carol = server.buyer("carol");
+        let refused = begin(&carol, &ordered(&carol).await, "alipay_qr").await;
+        refused.expect_problem(422, "channel_not_configured");
+        assert_eq!(begin(&told, &told_order, "alipay_qr").await.expect(200).field("pay_no"), told_pay_no);
+
+        told.sandbox_pay(&told_pay_no, "once").await.expect(200);
+        told.until_order_is(&told_order, "paid").await;
+        asked.sandbox_pay(&asked_pay_no, "never").await.expect(200);
+        asked.until_order_is(&asked_order, "paid").await;
+        let operator = server.as_role("olivia", "operator");
+        let wish = json!({"amount": PAID_COURSE_FEN, "reason": "the course is cancelled"});
+        operator.post(&format!("/api/v1/orders/{told_order}/refunds"), &wish).send().await.expect(202);
+        eventually("the money went back", async || {
+            let order = told.order(&told_order).await;
+            if order["payment_status"] == "refunded" { Ok(()) } else { Err(order["payment_status"].to_string()) }
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_shop_with_alipay_alone_offers_alipay_alone_and_says_so_inside_wechat() {
+    run(async {
+        let sandbox = Paystream::start("alipay-alone-sandbox", Config::default()).await;
+        let (_folder, config) = certified(&sandbox, |_| {}).await;
+        let server = Paystream::start("alipay-alone", config).await;
+        assert_eq!(server.api().get("/checkout/offer").send().await.expect(200).json(), json!({"wallets": ["alipay"]}));
+        let alice = server.buyer("alice");
+        let selection_id = alice.select_course(PAID_COURSE).await.expect(201).field("selection_id");
+        let desktop = Browser::open("alipay-alone", Screen::Desktop).await;
+        desktop.goto(&format!("{}/guide/{selection_id}", server.api().base())).await;
+        desktop.click("sign-in-alice").await;
+        desktop.see("pay-alipay").await;
+        assert!(!desktop.shows("pay-wechat").await && !desktop.shows("no-way").await);
+        desktop.keep_screenshot("guide").await;
+        desktop.close().await;
+
+        let order = alice.order_selection(&selection_id).await.expect(201);
+        let phone = Browser::open("alipay-in-wechat", Screen::WeChat).await;
+        phone.goto(&order.field("checkout_url")).await;
+        phone.until_text("state", |text| text.contains("open this page in your browser")).await;
+        assert!(!phone.shows("qr").await && !phone.shows("open-wallet").await && !phone.shows("make-code").await, "nothing that is dead");
+        let told = phone.run("return document.getElementById('code-words').textContent", Vec::new()).await;
+        assert!(told.as_str().is_some_and(|told| told.contains("WeChat") && told.contains("Alipay")), "{told}");
+        phone.assert_nothing_sticks_out().await;
+        phone.keep_screenshot("checkout").await;
+        phone.click("lang-toggle").await;
+        phone.until_text("state", |text| text.contains("浏览器")).await;
+        phone.close().await;
+    });
+}
+
+#[test]
+fn each_day_is_compared_with_both_wallets_statements_by_itself() {
+    run(async {
+        let server = Paystream::start("daily-statements", Config::default()).await;
+        let date = until_a_new_day(&server).await.to_string();
+        let (alice, bob) = (server.sign_in("alice").await, server.sign_in("bob").await);
+        for (buyer, channel) in [(&alice, "alipay_qr"), (&bob, "wechat_native")] {
+            let order = ordered(buyer).await;
+            let pay_no = begin(buyer, &order, channel).await.expect(201).field("pay_no");
+            buyer.sandbox_pay(&pay_no, "once").await.expect(200);
+            buyer.until_order_is(&order, "paid").await;
+        }
+        server.api().advance_clock(Duration::from_hours(36)).await;
+        let operator = server.sign_in("olivia").await;
+        let days = eventually("both days are compared", async || {
+            let listed = operator.get("/api/v1/operations/reconciliations?state=matched&limit=200").send().await.expect(200).json();
+            let of_day: Vec<Value> = listed["items"].as_array().unwrap().iter().filter(|day| day["date"] == date).cloned().collect();
+            if of_day.len() == 2 { Ok(of_day) } else { Err(listed.to_string()) }
+        })
+        .await;
+        for (day, wallet) in days.iter().zip(["alipay", "wechat"]) {
+            assert_eq!((&day["wallet"], &day["tries"], &day["word"]), (&json!(wallet), &json!(0), &Value::Null), "{day}");
+            assert_eq!((&day["result"]["lines"], &day["result"]["matched"]), (&json!(1), &json!(1)), "{day}");
+        }
+        let alice = server.sign_in("alice").await;
+        alice.get("/api/v1/operations/reconciliations").send().await.expect_problem(403, "forbidden");
     });
 }

@@ -1,5 +1,7 @@
 //! `paystream doctor` names each thing that is wrong by its variable, changes nothing, and is silent where nothing is.
 
+mod wechat;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};

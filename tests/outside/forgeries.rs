@@ -13,7 +13,24 @@ use super::harness::notice::{FORM, Notice, assert_success};
 use super::harness::random::unique;
 use super::harness::{Api, Reply, SharedPaystream, run};
 
-static SHARED: SharedPaystream = SharedPaystream::new("forgeries");
+mod wechat;
+
+/// Nothing asks the channel by itself: what was kept back stays unknown, however long a test takes.
+static SHARED: SharedPaystream = SharedPaystream::in_roles("forgeries", &["serve", "--roles", "command-api,query-api,projections,sandbox"]);
+
+/// How often notifications of a wallet came of which this was made.
+async fn times_kept(operator: &Api, wallet: &str, verdict: &str) -> u64 {
+    let (mut times, mut cursor) = (0, String::new());
+    loop {
+        let page = operator.get(&format!("/api/v1/notices?verdict={verdict}&limit=200{cursor}")).send().await.expect(200).json();
+        let of_wallet = page["items"].as_array().unwrap().iter().filter(|notice| notice["channel"] == wallet);
+        times += of_wallet.map(|notice| notice["times_received"].as_u64().unwrap()).sum::<u64>();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return times,
+        }
+    }
+}
 
 /// An order that waits, the genuine notice of its payment that was kept back, and the log before anything is forged.
 struct Scene {
@@ -121,6 +138,31 @@ fn a_notice_with_a_member_twice_changes_nothing() {
             let again = scene.genuine.get(member).to_owned();
             scene.refuses(&format!("{member} twice, alike"), scene.genuine.and(member, &again).encode()).await;
             scene.refuses(&format!("{member} twice, another"), scene.genuine.and(member, "1").encode()).await;
+        }
+        scene.end().await;
+    });
+}
+
+#[test]
+fn each_forgery_is_kept_with_its_own_reason() {
+    run(async {
+        let scene = Scene::set().await;
+        let operator = scene.server.as_role("olivia", "operator");
+        let whole = scene.genuine.encode();
+        let cut = &whole[..whole.find("&sign=").unwrap() + 40];
+        let lowered = scene.genuine.with("sign_type", "RSA").signed_by(&another_key());
+        for (what, verdict, body) in [
+            ("another key", "bad_signature", scene.genuine.signed_by(&another_key()).encode()),
+            ("another sum", "bad_signature", scene.genuine.with("total_amount", "0.01").encode()),
+            ("a truncated body", "bad_signature", cut.to_owned()),
+            ("a padded body", "bad_signature", format!("{whole}&padding={}", "x".repeat(200_000))),
+            ("no signature", "missing_sign", scene.genuine.without("sign").encode()),
+            ("a member twice", "duplicate_param", scene.genuine.and("subject", "1").encode()),
+            ("a lower algorithm", "sign_type_not_allowed", lowered.encode()),
+        ] {
+            let before = times_kept(&operator, "alipay", verdict).await;
+            scene.refuses(what, body).await;
+            assert!(times_kept(&operator, "alipay", verdict).await > before, "{what} is kept as {verdict}");
         }
         scene.end().await;
     });

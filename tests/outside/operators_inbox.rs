@@ -111,7 +111,7 @@ async fn assigned_and_refunded(store: StoreKind) {
     assert_eq!(paid["status"], "paid");
     buyer.until_course_is_in_the_table(PAID_COURSE).await;
     let stream = server.auditor().stream(&format!("unknown_capture-alipay-{trade_no}")).await;
-    assert_eq!(types(&stream), ["UnknownCaptureReceived", "UnknownCaptureAssigned"]);
+    assert_eq!(types(&stream), ["UnknownCaptureReceived", "UnknownCaptureAssigned", "UnknownCaptureMatched"]);
     assert_eq!(stream[1]["metadata"]["actor"], "operator:olivia");
     let shown = one(&operator, &notice["id"]).await;
     assert_eq!((&shown["state"], &shown["action"], &shown["acted_by"]), (&json!("settled"), &json!("assigned"), &json!("operator:olivia")));
@@ -129,6 +129,50 @@ async fn assigned_and_refunded(store: StoreKind) {
         if order["payment_status"] == "refunded" { Ok(()) } else { Err(order["payment_status"].to_string()) }
     })
     .await;
+}
+
+#[test]
+fn an_assignment_cut_off_before_its_outcome_is_brought_to_its_end_after_the_restart_on_sqlite() {
+    run(cut_off_and_brought_to_its_end(StoreKind::Embedded));
+}
+
+#[test]
+fn an_assignment_cut_off_before_its_outcome_is_brought_to_its_end_after_the_restart_on_postgres() {
+    run(cut_off_and_brought_to_its_end(StoreKind::Postgres));
+}
+
+async fn cut_off_and_brought_to_its_end(store: StoreKind) {
+    let mut server = Paystream::start("operators-inbox-cut-off", Config::on(store)).await;
+    // Before the order has the money, and after that.
+    for stop in ["after_append:UnknownCaptureAssigned", "before_append:UnknownCaptureMatched"] {
+        let (operator, buyer) = (server.as_role("olivia", "operator"), server.buyer(&unique("learner")));
+        let order = open_order(&buyer).await;
+        let out_trade_no = number();
+        let notice = money_from_nowhere(&server, &operator, &out_trade_no, PAID_COURSE_FEN).await;
+        server.restart_with("PAYSTREAM_TEST_STOP_AT", stop).await;
+        let path = format!("/api/v1/notices/{}/assign", notice["id"].as_str().unwrap());
+        let body = json!({"reason": "the buyer sent a picture of the payment", "pay_no": order.pay_no});
+        drop(operator.post(&path, &body).try_send().await);
+        let status = server.ended().await;
+        assert!(!status.success() && server.log_text().contains(&format!("stopped at {stop}")), "{stop}: {status}");
+        server.restart().await;
+        buyer.until_order_is(&order.order_id, "paid").await;
+        let stream = format!("unknown_capture-alipay-{}", notice["trade_no"].as_str().unwrap());
+        eventually("the operators' list has the money as dealt with", async || {
+            let rows = operator.get("/api/v1/surplus-payments?limit=200").send().await.expect(200).json();
+            let row = rows["items"].as_array().unwrap().iter().find(|row| row["id"] == stream.as_str()).cloned().unwrap_or_default();
+            if row["state"] == "resolved" && row["pay_no"] == order.pay_no { Ok(()) } else { Err(row.to_string()) }
+        })
+        .await;
+        eventually("its notification is ended", async || {
+            let shown = one(&operator, &notice["id"]).await;
+            if shown["action"] == "assigned" && shown["acted_by"] == "operator:olivia" { Ok(()) } else { Err(shown.to_string()) }
+        })
+        .await;
+        let on_log = server.auditor().stream(&stream).await;
+        assert_eq!(types(&on_log), ["UnknownCaptureReceived", "UnknownCaptureAssigned", "UnknownCaptureMatched"]);
+        assert_eq!(count(&server.auditor().stream(&format!("order-{}", order.order_id)).await, "PaymentConfirmed"), 1);
+    }
 }
 
 #[test]

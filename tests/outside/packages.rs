@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("database", &[]),
     ("chassis", &[]),
     ("qr", &[]),
-    ("event-store", &["database"]),
+    ("event-store", &["database", "kurrentdb-stand-in"]),
     ("followers", &["event-store", "database", "domain"]),
     ("gateway", &["domain"]),
     ("sandbox", &["database", "domain"]),
@@ -24,7 +24,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("web", &[]),
     ("paystream", EVERYTHING),
     ("bench", EVERYTHING),
-    ("outside-tests", &[]),
+    ("outside-tests", &["kurrentdb-stand-in"]),
+    ("kurrentdb-stand-in", &[]),
     (
         "simulation",
         &["domain", "event-store", "database", "followers", "gateway", "sandbox", "storefront", "command-api", "projections", "query-api"],
@@ -46,7 +47,7 @@ const EVERYTHING: &[&str] = &[
     "web",
 ];
 
-const WITHOUT_CHASSIS: [&str; 4] = ["domain", "database", "qr", "outside-tests"];
+const WITHOUT_CHASSIS: [&str; 5] = ["domain", "database", "qr", "outside-tests", "kurrentdb-stand-in"];
 
 /// Sections of a manifest that name dependencies.
 const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];

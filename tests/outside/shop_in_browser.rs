@@ -55,6 +55,38 @@ async fn buys_a_course(name: &str, screen: Screen) {
     browser.close().await;
 }
 
+#[test]
+fn a_learner_who_chooses_wechat_pay_is_shown_its_code_and_pays_with_it() {
+    run(async {
+        let server = Paystream::start("browser-wechat", super::harness::Config::default()).await;
+        let browser = Browser::open("wechat", Screen::Desktop).await;
+        browser.goto(server.api().base()).await;
+        browser.click("sign-in-alice").await;
+        browser.click(&format!("select-{PAID_COURSE}")).await;
+        browser.see("pay-alipay").await;
+        browser.click("pay-wechat").await;
+        browser.until_state("awaiting_payment").await;
+        let (order_id, pay_no) = shown_order(&server).await;
+        let alice = server.buyer("alice");
+        let code = eventually("the attempt has its code", async || {
+            let record = alice.pay_record(&pay_no).await;
+            assert_eq!(record["channel"], "wechat_native");
+            record["qr_content"].as_str().map(str::to_owned).ok_or_else(|| record.to_string())
+        })
+        .await;
+        eventually("the page shows the code of WeChat Pay", async || {
+            let shown = browser.picture_of("qr").await;
+            let text = std::panic::catch_unwind(|| qr::read_png(&shown)).map_err(|_| "no code".to_owned())?;
+            if text == code { Ok(()) } else { Err(text) }
+        })
+        .await;
+        server.api().sandbox_pay(&pay_no, "once").await.expect(200);
+        browser.until_state("paid").await;
+        alice.until_order_is(&order_id, "paid").await;
+        browser.close().await;
+    });
+}
+
 /// The order that the page has made, as its buyer sees it over the API.
 async fn shown_order(server: &Paystream) -> (String, String) {
     let alice = server.buyer("alice");

@@ -247,10 +247,50 @@ fn the_checkout_shows_both_wallets_and_the_code_of_whichever_is_chosen() {
             })
             .await;
         }
+        // The one code for both holds our own link, and begins nothing at either channel.
+        let own = by_channel(&buyer, &order.order_id, "aggregate").await.expect(201).field("qr_content");
+        browser.click("channel-aggregate").await;
+        eventually("the page shows the code for both", async || {
+            let shown = qr::read_png(&browser.picture_of("qr").await);
+            if shown == own { Ok(()) } else { Err(shown) }
+        })
+        .await;
         browser.keep_screenshot("checkout").await;
         browser.assert_nothing_sticks_out().await;
         server.api().sandbox_pay(&format!("{}04", order.order_id), "once").await.expect(200);
         browser.until_state("paid").await;
         browser.close().await;
+    });
+}
+
+#[test]
+fn a_checkout_inside_a_wallets_app_leads_to_the_payment_in_it_and_offers_nothing_else() {
+    run(async {
+        let server = SHARED.get().await;
+        for (name, screen, agent) in [("in-wechat", Screen::WeChat, WECHAT), ("in-alipay", Screen::Alipay, ALIPAY)] {
+            let buyer = server.buyer(&unique(name));
+            let order_id = ordered(&buyer).await;
+            let checkout = by_channel(&buyer, &order_id, "aggregate").await.expect(201).field("qr_content");
+            // What the app opens by itself goes straight on; the checkout's own address is what somebody was sent.
+            let checkout_path = open(server.api(), checkout.strip_prefix(server.api().base()).unwrap(), DESKTOP).await.expect(303);
+            let browser = Browser::open(name, screen).await;
+            browser.goto(&format!("{}{}", server.api().base(), checkout_path.header("location"))).await;
+            browser.see("open-wallet").await;
+            assert!(!browser.shows("qr").await, "nobody scans their own screen");
+            assert_eq!(browser.run("return document.querySelectorAll('#channels button').length", Vec::new()).await, 0);
+            assert!(buyer.order(&order_id).await["pay_records"].as_array().unwrap().is_empty(), "looking begins nothing");
+            browser.assert_nothing_sticks_out().await;
+            browser.keep_screenshot("checkout").await;
+            let link = browser.run("return document.querySelector('[data-testid=open-wallet]').href", Vec::new()).await;
+            let link = link.as_str().unwrap().strip_prefix(server.api().base()).unwrap().to_owned();
+            let led = open(server.api(), &link, agent).await;
+            let is_led = if screen == Screen::WeChat {
+                led.status == 303 && led.header("location").contains("oauth")
+            } else {
+                led.status == 200 && led.text().contains("<form method=\"post\"")
+            };
+            assert!(is_led, "{led}");
+            browser.close().await;
+        }
     });
 }
