@@ -147,7 +147,7 @@ fn a_message_that_one_consumer_cannot_take_is_parked_and_taken_when_it_is_driven
         assert!(alice.course_rows(PAID_COURSE).await.is_empty());
 
         run_sql(&url, &format!("insert into {table} select * from kept")).await;
-        parked(&server, &["redrive", &id]);
+        parked(&server, &["redrive", &id, "--reason", "the row is back"]);
         alice.until_course_is_in_the_table(PAID_COURSE).await;
         eventually("nothing is parked", async || {
             let said = parked(&server, &["list"]);
