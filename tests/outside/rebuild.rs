@@ -13,8 +13,18 @@ use super::harness::workspace::print_result;
 use super::harness::{Api, Config, FREE_COURSE, PAID_COURSE, Paystream, StoreKind, eventually, run};
 
 /// The views that this version keeps, by the names under which they are rebuilt.
-const VIEWS: [&str; 9] =
-    ["orders", "pay_records", "refunds", "surplus_payments", "course_selections", "course_table", "points", "stock", "coupons"];
+const VIEWS: [&str; 10] = [
+    "orders",
+    "pay_records",
+    "refunds",
+    "surplus_payments",
+    "course_selections",
+    "course_table",
+    "points",
+    "stock",
+    "coupons",
+    "entitlements",
+];
 
 #[test]
 fn every_view_has_the_same_content_after_it_was_rebuilt_on_sqlite() {

@@ -6,8 +6,18 @@ use super::operation::Operation;
 use super::schema::{self, list, named};
 
 /// Every view by its name.
-const VIEWS: [&str; 9] =
-    ["orders", "pay_records", "refunds", "surplus_payments", "course_selections", "course_table", "points", "stock", "coupons"];
+const VIEWS: [&str; 10] = [
+    "orders",
+    "pay_records",
+    "refunds",
+    "surplus_payments",
+    "course_selections",
+    "course_table",
+    "points",
+    "stock",
+    "coupons",
+    "entitlements",
+];
 
 /// What monitors and developers ask.
 pub(super) fn group() -> Group {
