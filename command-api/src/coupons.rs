@@ -74,12 +74,12 @@ impl Commands {
         }
     }
 
-    /// Grants what the rule says for the payment of an order, once; whether it did so now. Orders that were paid long ago get
-    /// nothing: a rule that is new, or a list that is made again, reaches no further back.
-    pub(crate) async fn grant_coupon(&self, context: &Context, draft: &OrderDraft, paid_at: DateTime<Utc>) -> Result<bool, CommandFailure> {
+    /// Grants what the rule says for the payment of an order, once. Orders that were paid long ago get nothing: a rule that is
+    /// new, or a list that is made again, reaches no further back.
+    pub(crate) async fn grant_coupon(&self, context: &Context, draft: &OrderDraft, paid_at: DateTime<Utc>) -> Result<(), CommandFailure> {
         let now = self.now();
         let is_due = draft.amount.as_i64() > 0 && now - paid_at < GRANTED_WITHIN;
-        let Some(rule) = self.config.coupon.filter(|_| is_due) else { return Ok(false) };
+        let Some(rule) = self.config.coupon.filter(|_| is_due) else { return Ok(()) };
         let coupon_id = granted_for(draft.order_id);
         let granted = || CouponGranted {
             coupon_id: coupon_id.clone(),
@@ -93,8 +93,7 @@ impl Commands {
         };
         let stream_id = streams::coupon(&coupon_id);
         let decide = |coupon: &Coupon| Coupon::decide(coupon, CouponCommand::Grant(granted()));
-        let executed = self.coupons.execute_new(&stream_id, context, decide).await?;
-        Ok(!executed.events.is_empty())
+        Ok(self.coupons.execute_new(&stream_id, context, decide).await.map(drop)?)
     }
 
     /// What was paid went back whole: so does the coupon that was granted for it, unless it was used.

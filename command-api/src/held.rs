@@ -97,23 +97,12 @@ impl Commands {
                     self.withdraw_coupon(context, order_id).await
                 } else {
                     self.sell_stock(context, draft).await?;
-                    self.grant_for_payment(context, order_id, order).await
+                    let Some((_, paid_at)) = order.paid else { return Ok(()) };
+                    self.grant_coupon(context, draft, paid_at).await
                 }
             }
             OrderStatus::Uncreated | OrderStatus::Abandoned | OrderStatus::AwaitingPayment | OrderStatus::Closing => Ok(()),
         }
-    }
-}
-
-impl Commands {
-    async fn grant_for_payment(&self, context: &Context, order_id: OrderId, order: &Order) -> Result<(), CommandFailure> {
-        let (Some(created), Some((_, paid_at))) = (&order.created, order.paid) else { return Ok(()) };
-        if !self.grant_coupon(context, &created.draft, paid_at).await? {
-            return Ok(());
-        }
-        // The money may have gone back meanwhile, and whoever looked then found no coupon to withdraw.
-        let now = self.orders.load(&streams::order(order_id)).await?;
-        if now.state.payment_status() == PaymentStatus::Refunded { self.withdraw_coupon(context, order_id).await } else { Ok(()) }
     }
 }
 

@@ -191,3 +191,21 @@ async fn one_that_was_granted_goes_back_with_the_whole_payment_but_not_when_used
     shop.give_back(first, 2_600).await;
     assert_eq!(shop.status(&coupon_id).await, CouponStatus::Used { order_id: second });
 }
+
+#[tokio::test]
+async fn one_that_is_granted_by_a_look_from_before_the_refund_goes_back_too() {
+    let shop = Shop::new().await;
+    let order_id = shop.order(1, None).await.unwrap();
+    let pay_no = shop.world.attempt(order_id).await;
+    shop.world.pay(pay_no).await;
+    let seen = shop.world.load(order_id).await;
+    shop.give_back(order_id, 2_600).await;
+    assert_eq!(shop.world.all("CouponGranted").await, [] as [serde_json::Value; 0]);
+
+    // A process that stood still since before the refund grants it, and dies.
+    let (draft, (_, paid_at)) = (seen.created.unwrap().draft, seen.paid.unwrap());
+    let context = Context::of_caller(&alice(), CORRELATION);
+    shop.commands.grant_coupon(&context, &draft, paid_at).await.unwrap();
+    shop.pass(TimeDelta::zero()).await;
+    assert_eq!(shop.status(&granted_for(order_id)).await, CouponStatus::Withdrawn);
+}

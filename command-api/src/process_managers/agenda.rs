@@ -37,12 +37,12 @@ pub(crate) struct Agenda {
     pub(crate) next_at: Option<DateTime<Utc>>,
 }
 
-/// When the list was last changed, and when the channels were asked last.
+/// When the order last changed, and when its channels were asked last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     /// When the newest event of the order was recorded.
     pub(crate) touched_at: DateTime<Utc>,
-    /// When its channels were asked last.
+    /// When all questions about it that were due were last asked, and answered.
     pub(crate) last_at: Option<DateTime<Utc>>,
     /// Whether something has happened to the order since.
     pub(crate) is_touched: bool,
@@ -201,12 +201,13 @@ impl Plan {
         for refund in order.refunds.iter().filter(|refund| refund.status.is_open()) {
             let before = order.refunds.iter().filter(|other| other.is_of(refund.pay_no, &refund.trade_no));
             let before: Vec<_> = before.take_while(|other| other.refund_no != refund.refund_no).collect();
-            let too_soon = self.asked.last_at.map(|asked_at| asked_at + BETWEEN_REFUNDS).filter(|at| !before.is_empty() && *at > self.now);
             if before.iter().any(|other| other.status.is_open()) {
                 continue;
             }
-            if let Some(at) = too_soon {
-                self.look_at(at);
+            // The outcome of the one before is an event of the order.
+            let next_refund_at = self.asked.touched_at + BETWEEN_REFUNDS;
+            if !before.is_empty() && next_refund_at > self.now {
+                self.look_at(next_refund_at);
                 continue;
             }
             let begun = refund.requested_at.unwrap_or(self.asked.touched_at);

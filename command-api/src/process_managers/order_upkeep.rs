@@ -27,6 +27,9 @@ const NAME: &str = "order_upkeep";
 /// The events of other streams by which an order comes on the list that may never be made.
 const STOCK_RESERVED: &str = "StockReserved";
 const COUPON_RESERVED: &str = "CouponReserved";
+/// The event of another stream after which a paid order is looked at once more: its money may have gone back while the coupon
+/// was being granted, and whoever looked then found none to withdraw.
+const COUPON_GRANTED: &str = "CouponGranted";
 /// Events read at a time.
 const PAGE: usize = 200;
 /// Orders looked at in one run.
@@ -50,9 +53,9 @@ pub struct OrderUpkeep {
 }
 
 impl OrderUpkeep {
-    /// The events that put an order on the list: all of an order's stream, and that something is held for it.
+    /// The events that put an order on the list: all of an order's stream, that something is held for it, and what it was granted.
     pub fn events() -> impl Iterator<Item = &'static str> {
-        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name).chain([STOCK_RESERVED, COUPON_RESERVED])
+        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name).chain([STOCK_RESERVED, COUPON_RESERVED, COUPON_GRANTED])
     }
 
     /// A process manager over these parts. Of several with the same `leases` one at a time acts; `holder` names this one,
@@ -115,7 +118,7 @@ impl OrderUpkeep {
         acquired.map_err(|error| FollowerError::Work(Box::new(error)))
     }
 
-    /// Does what is due for one order; answers when to look next, and whether a channel was asked.
+    /// Does what is due for one order; answers when to look next, and whether channels were asked and all of them answered.
     async fn look(&self, due: &DueOrder, now: DateTime<Utc>) -> Result<(Option<DateTime<Utc>>, bool), CommandFailure> {
         let standing = self.commands.orders.load(&streams::order(due.order_id)).await?;
         let asked = Asked {
@@ -125,12 +128,14 @@ impl OrderUpkeep {
         };
         let Agenda { tasks, next_at } = agenda(&standing.state, asked, self.patience, now);
         let mut next_at = next_at;
-        let mut has_asked = false;
+        // The moment stands for every question of the look: one that was not answered must not pass for asked.
+        let (mut has_asked, mut all_answered) = (false, true);
         for task in tasks {
             match self.perform(task, due, standing.last_event_id).await {
                 Ok(()) => has_asked |= asks_a_channel(task),
                 // Nobody knows; the ladder asks again.
                 Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. } | CommandFailure::ChannelNotConfigured) => {
+                    all_answered = false;
                     tracing::warn!(order.id = %due.order_id, task = ?task, "the channel does not say; it will be asked again");
                     let again = next_rung(due.touched_at, now);
                     next_at = Some(next_at.map_or(again, |next_at| next_at.min(again)));
@@ -144,7 +149,7 @@ impl OrderUpkeep {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok((next_at, has_asked))
+        Ok((next_at, has_asked && all_answered))
     }
 
     async fn perform(&self, task: Task, due: &DueOrder, cause: Option<Uuid>) -> Result<(), CommandFailure> {
@@ -187,7 +192,7 @@ fn asks_a_channel(task: Task) -> bool {
 fn touch(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::stored::StoredFormError> {
     match recorded.event_type.as_str() {
         STOCK_RESERVED => return touch_of_stock(recorded),
-        COUPON_RESERVED => return touch_of_coupon(recorded),
+        COUPON_RESERVED | COUPON_GRANTED => return touch_of_coupon(recorded),
         _ => {}
     }
     let event = OrderStreamEvent::from_stored(&recorded.event_type, recorded.schema_version, &recorded.data)?;
@@ -217,17 +222,15 @@ fn touch_of_stock(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::s
     }))
 }
 
-/// The same for a coupon.
+/// The same for a coupon; and when the order is to be looked at that a coupon was granted for.
 fn touch_of_coupon(recorded: &RecordedEvent) -> Result<Option<Touched>, domain::stored::StoredFormError> {
     let event = CouponEvent::from_stored(&recorded.event_type, recorded.schema_version, &recorded.data)?;
-    let CouponEvent::CouponReserved(event) = event else { return Ok(None) };
-    Ok(Some(Touched {
-        order_id: event.order_id,
-        position: recorded.position,
-        touched_at: recorded.recorded_at,
-        look_at: event.check_at,
-        reserved: vec![Held::Coupon(event.coupon_id)],
-    }))
+    let (order_id, look_at, reserved) = match event {
+        CouponEvent::CouponReserved(event) => (event.order_id, event.check_at, vec![Held::Coupon(event.coupon_id)]),
+        CouponEvent::CouponGranted(event) => (event.order_id, recorded.recorded_at, vec![]),
+        _ => return Ok(None),
+    };
+    Ok(Some(Touched { order_id, position: recorded.position, touched_at: recorded.recorded_at, look_at, reserved }))
 }
 
 /// Its events follow from the newest one of the order, and doing a task twice makes the same.

@@ -402,3 +402,32 @@ async fn its_events_say_what_they_follow_from() {
     assert_eq!((expired.metadata.causation_id, expired.event_id.get_version_num()), (Some(events[0].event_id), 5));
     assert!(!stage.asked().contains(&Precreate));
 }
+
+#[tokio::test]
+async fn a_record_whose_channel_did_not_answer_is_asked_again_although_a_refund_was_made() {
+    let stage = Stage::new().await;
+    let pay_no = stage.world.pending().await;
+    let order_id = pay_no.order_id();
+    stage.world.clock.advance(ORDER_LIFE + TimeDelta::days(1));
+    let capture = domain::pay_record::Capture {
+        trade_no: "foreign".to_owned(),
+        amount: stage.world.record(pay_no).await.issued.unwrap().amount,
+        paid_at: None,
+        paid_at_offset: None,
+        received_at: stage.world.commands.now(),
+        learned_by: domain::pay_record::CaptureSource::Assigned,
+    };
+    let context = Context::of_caller(&alice(), CORRELATION);
+    let command = OrderCommand::RecordCapture { pay_no, capture };
+    let decide = |order: &Order| Order::decide(order, command.clone());
+    stage.world.commands.orders.execute(&streams::order(order_id), &context, decide).await.unwrap();
+    let refund_no = stage.refund(order_id, 100).await;
+    stage.world.channel.queries(Err(unknown(Query)));
+    stage.asked();
+    stage.upkeep.run_once().await.unwrap();
+    assert_eq!((stage.asked(), stage.refund_status(refund_no).await), (vec![Query, QueryRefund, Refund], RefundStatus::Succeeded));
+    stage.wake_after(TimeDelta::hours(1)).await;
+    assert_eq!(stage.asked(), [Query], "its own code may have been paid while nobody looked");
+    stage.wake_after(TimeDelta::days(1)).await;
+    assert_eq!(stage.asked(), [], "the channel has said that it knows nothing of it");
+}
