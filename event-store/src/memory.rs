@@ -13,13 +13,15 @@ use crate::{LogClock, limits};
 /// The log in memory, for tests and the simulation: it has no task and no timer, and every future is done at its first poll.
 pub struct MemoryEventStore {
     clock: LogClock,
+    /// From one event's position to the next one's.
+    stride: i64,
     kept: Mutex<Kept>,
     appended: watch::Sender<Position>,
 }
 
 #[derive(Default)]
 struct Kept {
-    /// The event at position n is the nth.
+    /// In the order of positions.
     events: Vec<RecordedEvent>,
     /// For each stream the indexes of its events, by revision.
     streams: HashMap<StreamId, Vec<usize>>,
@@ -29,7 +31,13 @@ struct Kept {
 impl MemoryEventStore {
     /// An empty log that asks `clock` for the time of each append.
     pub fn new(clock: LogClock) -> Self {
-        Self { clock, kept: Mutex::default(), appended: watch::Sender::new(Position::START) }
+        Self { clock, stride: 1, kept: Mutex::default(), appended: watch::Sender::new(Position::START) }
+    }
+
+    /// An empty log whose positions are no numbers of events, as places in a file are none: `stride` (2 or more) lie from one to
+    /// the next, and it refuses to read from one that it did not give out.
+    pub fn with_gaps(clock: LogClock, stride: u16) -> Self {
+        Self { stride: i64::from(stride.max(2)), ..Self::new(clock) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -60,9 +68,10 @@ impl Kept {
         }
     }
 
-    fn push(&mut self, stream_id: &StreamId, revision: u64, recorded_at: DateTime<Utc>, event: NewEvent) -> Position {
+    fn push(&mut self, stride: i64, stream_id: &StreamId, revision: u64, recorded_at: DateTime<Utc>, event: NewEvent) -> Position {
         let index = self.events.len();
-        let position = Position::new(i64::try_from(index).unwrap_or(i64::MAX - 1) + 1).unwrap_or_default();
+        let last = self.events.last().map(|last| last.position).unwrap_or_default();
+        let position = Position::new(last.as_i64().saturating_add(stride)).unwrap_or_default();
         self.ids.insert(event.event_id, index);
         self.streams.entry(stream_id.clone()).or_default().push(index);
         self.events.push(RecordedEvent {
@@ -90,8 +99,17 @@ impl LogReader for MemoryEventStore {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        let from = usize::try_from(after.as_i64()).unwrap_or(usize::MAX);
-        Ok(self.kept().events.iter().skip(from).take(limit).cloned().collect())
+        let kept = self.kept();
+        let is_beyond = kept.events.last().is_none_or(|last| after > last.position);
+        if after.as_i64() % self.stride != 0 && !is_beyond {
+            return Err(ReadError::Unavailable("no event is at this position".into()));
+        }
+        let from = usize::try_from(after.as_i64() / self.stride).unwrap_or(usize::MAX);
+        Ok(kept.events.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    fn step_back(&self, position: Position, span: u64) -> Option<Position> {
+        (self.stride == 1).then(|| position.less(span))
     }
 
     async fn head(&self) -> Result<Position, ReadError> {
@@ -120,7 +138,7 @@ impl EventStore for MemoryEventStore {
         let recorded_at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
         let recorded_at = kept.events.last().map_or(recorded_at, |last| last.recorded_at.max(recorded_at));
         let positions: Vec<Position> =
-            (first..).zip(events).map(|(revision, event)| kept.push(stream_id, revision, recorded_at, event)).collect();
+            (first..).zip(events).map(|(revision, event)| kept.push(self.stride, stream_id, revision, recorded_at, event)).collect();
         let last_revision = first + positions.len() as u64 - 1;
         drop(kept);
         let appended = Appended { last_revision, positions, recorded_at, is_repeat: false };

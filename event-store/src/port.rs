@@ -48,6 +48,11 @@ impl Position {
     pub fn as_i64(self) -> i64 {
         self.0
     }
+
+    /// So much further down, or [`Self::START`], in a log that numbers its events one by one.
+    pub(crate) fn less(self, span: u64) -> Self {
+        Self(self.0.saturating_sub_unsigned(span).max(0))
+    }
 }
 
 impl fmt::Display for Position {
@@ -254,6 +259,12 @@ pub trait LogReader: Send + Sync {
     /// The events after `after` that `filter` admits, in order, at most `limit`.
     async fn read_all_filtered(&self, after: Position, limit: usize, filter: &EventFilter) -> Result<Vec<RecordedEvent>, ReadError> {
         scan(self, after, limit, filter).await
+    }
+
+    /// A place to begin to read at, `span` positions before `position` or at the log's beginning. `None` where positions cannot
+    /// be reckoned with: there the log is read only from its beginning and from positions that it gave out.
+    fn step_back(&self, _position: Position, _span: u64) -> Option<Position> {
+        None
     }
 
     /// The position of the last event that a reader sees.

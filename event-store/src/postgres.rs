@@ -79,6 +79,10 @@ impl LogReader for PostgresEventStore {
         self.tables.read_filtered(after, limit, filter).await
     }
 
+    fn step_back(&self, position: Position, span: u64) -> Option<Position> {
+        Some(position.less(span))
+    }
+
     async fn head(&self) -> Result<Position, ReadError> {
         self.tables.head().await
     }

@@ -93,6 +93,10 @@ impl LogReader for StoppingStore {
         self.store.read_all_filtered(after, limit, filter).await
     }
 
+    fn step_back(&self, position: Position, span: u64) -> Option<Position> {
+        self.store.step_back(position, span)
+    }
+
     async fn head(&self) -> Result<Position, ReadError> {
         self.store.head().await
     }

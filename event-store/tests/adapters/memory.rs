@@ -4,24 +4,48 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use event_store::contract::{self, Place};
-use event_store::{EventStore, ExpectedRevision, LogReader, MemoryEventStore};
+use event_store::{EventStore, ExpectedRevision, LogReader, MemoryEventStore, Position};
 
 use crate::{at, clock, events, stream};
 
-struct InMemory(Arc<MemoryEventStore>);
+struct InMemory {
+    log: Arc<MemoryEventStore>,
+    dense: bool,
+}
 
 #[async_trait]
 impl Place for InMemory {
     async fn open(&self) -> Arc<dyn EventStore> {
-        self.0.clone()
+        self.log.clone()
     }
 
     async fn close(&self) {}
+
+    fn dense(&self) -> bool {
+        self.dense
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_in_memory_keeps_the_contract() {
-    contract::run(async || InMemory(Arc::new(MemoryEventStore::new(clock())))).await;
+    contract::run(async || InMemory { log: Arc::new(MemoryEventStore::new(clock())), dense: true }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_in_memory_keeps_the_contract_with_gaps_between_its_positions() {
+    contract::run(async || InMemory { log: Arc::new(MemoryEventStore::with_gaps(clock(), 97)), dense: false }).await;
+}
+
+#[tokio::test]
+async fn only_where_positions_are_numbers_is_a_step_back_reckoned() {
+    let at = |number| Position::new(number).unwrap();
+    let dense = MemoryEventStore::new(clock());
+    assert_eq!((dense.step_back(at(5), 3), dense.step_back(at(5), 9)), (Some(at(2)), Some(Position::START)));
+    let with_gaps = MemoryEventStore::with_gaps(clock(), 97);
+    with_gaps.append(&stream("note-1"), ExpectedRevision::NoStream, events(3)).await.unwrap();
+    assert_eq!(with_gaps.step_back(with_gaps.head().await.unwrap(), 1), None);
+    assert!(with_gaps.read_all(at(96), 10).await.is_err(), "nothing is there");
+    assert_eq!(with_gaps.read_all(at(97), 10).await.unwrap().len(), 2);
 }
 
 #[test]

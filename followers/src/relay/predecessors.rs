@@ -14,7 +14,7 @@ const PAGE_EVENTS: usize = 500;
 const MOST_CAUGHT_UP: usize = 2_000;
 
 /// How many positions the first look back spans. Each further one spans four times as many, until one finds a page of events.
-const FIRST_SPAN: i64 = 1_000;
+const FIRST_SPAN: u64 = 1_000;
 
 /// Where more than one position in so many has an event whose order's type is wanted, the orders made there are read together,
 /// and not the first event of each order by itself.
@@ -86,12 +86,37 @@ impl Predecessors {
             if up_to == Position::START {
                 return Ok(None);
             }
-            let after = Position::new(up_to.as_i64().saturating_sub(span)).unwrap_or_default();
+            let Some(after) = log.step_back(up_to, span) else {
+                self.read_from_the_start(log, subjects).await?;
+                continue;
+            };
             let found = self.look_back(event_type, after, up_to, log, subjects).await?;
             if found < PAGE_EVENTS {
                 span = span.saturating_mul(4);
             }
         }
+    }
+
+    /// Makes all events known, once, where the log cannot be read from a place further down than `base`.
+    async fn read_from_the_start(&mut self, log: &dyn LogReader, subjects: &Subjects) -> Result<(), ReadError> {
+        let mut last = HashMap::new();
+        let mut read_to = Position::START;
+        while read_to < self.base {
+            let page = log.read_all(read_to, PAGE_EVENTS).await?;
+            let Some(end) = page.last() else { break };
+            for event in page.iter().take_while(|event| event.position <= self.base) {
+                if let Some(subject) = subjects.of(event).await? {
+                    last.insert(subject, event.position);
+                }
+            }
+            read_to = end.position;
+        }
+        for (subject, position) in last {
+            // What is known of a subject lies further up.
+            self.last.entry(subject).or_insert(position);
+        }
+        self.base = Position::START;
+        Ok(())
     }
 
     /// Makes the events of a type known that lie after `after` and up to `up_to`; answers how many they are.

@@ -22,7 +22,16 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let log = Arc::new(MemoryEventStore::new(Arc::new(|| DateTime::UNIX_EPOCH)));
+        Self::on(MemoryEventStore::new(Arc::new(|| DateTime::UNIX_EPOCH))).await
+    }
+
+    /// With a log whose positions are places, as KurrentDB's are.
+    async fn with_gaps() -> Self {
+        Self::on(MemoryEventStore::with_gaps(Arc::new(|| DateTime::UNIX_EPOCH), 97)).await
+    }
+
+    async fn on(log: MemoryEventStore) -> Self {
+        let log = Arc::new(log);
         lineage::ensure(log.as_ref(), LINEAGE).await.unwrap();
         Self { log, broker: Arc::default(), clock: Arc::new(ManualClock::new(DateTime::UNIX_EPOCH)) }
     }
@@ -165,6 +174,21 @@ async fn the_message_before_is_named_across_restarts() {
     catch_up(&world.relay()).await;
     let previous: Vec<_> = world.broker.messages().iter().map(|message| value(message, header::PREVIOUS).map(str::to_owned)).collect();
     assert_eq!(previous, [None, None, Some("2".to_owned()), Some("4".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_relay_goes_on_after_a_restart_where_positions_have_gaps() {
+    let world = World::with_gaps().await;
+    for orders in [0..40, 40..41, 41..80] {
+        world.orders(orders).await;
+        catch_up(&world.relay()).await;
+    }
+    assert_eq!(world.published(), world.due().await);
+    let mut last = std::collections::HashMap::new();
+    for message in world.broker.messages() {
+        let before = last.insert(message.subject.clone(), message.position.to_string());
+        assert_eq!(value(&message, header::PREVIOUS).map(str::to_owned), before);
+    }
 }
 
 #[tokio::test]

@@ -70,6 +70,10 @@ impl LogReader for FaultyLog {
         self.inner.read_all(after, limit).await
     }
 
+    fn step_back(&self, position: Position, span: u64) -> Option<Position> {
+        self.inner.step_back(position, span)
+    }
+
     async fn head(&self) -> Result<Position, ReadError> {
         self.inner.head().await
     }

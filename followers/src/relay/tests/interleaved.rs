@@ -34,6 +34,10 @@ impl LogReader for Sight {
         Ok(page.into_iter().filter(|event| event.position <= self.up_to).collect())
     }
 
+    fn step_back(&self, position: Position, span: u64) -> Option<Position> {
+        self.log.step_back(position, span)
+    }
+
     async fn head(&self) -> Result<Position, ReadError> {
         Ok(self.log.head().await?.min(self.up_to))
     }

@@ -6,8 +6,7 @@ use super::super::predecessors::{Ahead, Predecessors};
 use super::*;
 
 /// A log in which some subjects are seen all the time, some once in a while, and one never after its beginning.
-async fn long_log() -> World {
-    let world = World::new().await;
+async fn long_log(world: World) -> World {
     world.append("order-0", &[("OrderCreated", r#"{"order_type":"material"}"#), ("OrderPaid", "{}")]).await;
     world.append("stock-tea", &[("StockAdjusted", "{}")]).await;
     for number in 1..700 {
@@ -38,7 +37,11 @@ async fn told_by_the_whole_log(world: &World, subjects: &Subjects) -> BTreeMap<P
 
 #[tokio::test]
 async fn from_wherever_it_goes_on_the_message_before_is_the_logs() {
-    let world = long_log().await;
+    goes_on_anywhere(long_log(World::new().await).await).await;
+    goes_on_anywhere(long_log(World::with_gaps().await).await).await;
+}
+
+async fn goes_on_anywhere(world: World) {
     let subjects = Subjects::new(Arc::<MemoryEventStore>::clone(&world.log));
     let told = told_by_the_whole_log(&world, &subjects).await;
     let head = world.log.head().await.unwrap().as_i64();
@@ -68,7 +71,7 @@ async fn from_wherever_it_goes_on_the_message_before_is_the_logs() {
 
 #[tokio::test]
 async fn a_subject_of_long_ago_and_one_never_seen_are_found_in_a_log_that_was_not_followed() {
-    let world = long_log().await;
+    let world = long_log(World::new().await).await;
     let end = world.log.head().await.unwrap();
     let paid = |stream: &str| subject_of("order", "OrderPaid", "material", &StreamId::parse(stream).unwrap());
     let (seen, unseen) = ("order-0", "order-7");

@@ -56,6 +56,10 @@ impl LogReader for SimulatedLog {
         read
     }
 
+    fn step_back(&self, position: Position, span: u64) -> Option<Position> {
+        self.log.step_back(position, span)
+    }
+
     async fn head(&self) -> Result<Position, ReadError> {
         self.read_pause().await?;
         self.log.head().await
