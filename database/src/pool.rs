@@ -116,8 +116,8 @@ impl Database {
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
                 let query = sqlx::query_with(sql, arguments::<SqliteArguments>(values)?);
-                let mut writing = writer.acquire().await?;
-                Ok(query.execute(writing.connection()?).await?.rows_affected())
+                let writing = writer.acquire().await?;
+                Ok(writing.alone(async |connection| query.execute(connection).await).await?.rows_affected())
             }
             Pools::Postgres { pool, patience } => {
                 let query = sqlx::query_with(sql, arguments::<PgArguments>(values)?);
@@ -194,12 +194,12 @@ impl Database {
                 // Never `fetch_optional`: with a limit of one row the driver resets the statement before its commit is known.
                 if only_reads {
                     let mut reading = readers.acquire().await?;
-                    let rows = query.fetch_all(reading.connection()).await;
+                    let rows = query.fetch_all(reading.connection()).await?;
                     reading.done();
-                    return Ok(rows?);
+                    return Ok(rows);
                 }
-                let mut writing = writer.acquire().await?;
-                Ok(query.fetch_all(writing.connection()?).await?)
+                let writing = writer.acquire().await?;
+                Ok(writing.alone(async |connection| query.fetch_all(connection).await).await?)
             }
             Pools::Postgres { pool, patience } => {
                 let query = sqlx::query_as_with::<_, T, _>(sql, arguments::<PgArguments>(values)?);

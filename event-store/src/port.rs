@@ -223,7 +223,7 @@ impl EventFilter {
 }
 
 /// How many events a filtered read looks through at a time where the adapter knows no better way.
-const FILTER_PAGE: usize = 1000;
+pub(crate) const FILTER_PAGE: usize = 1000;
 
 /// Looks through the log page by page for what `filter` admits.
 pub(crate) async fn scan<L: LogReader + ?Sized>(

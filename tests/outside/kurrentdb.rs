@@ -7,6 +7,7 @@ use kurrentdb_stand_in::StandIn;
 use yaml_rust2::YamlLoader;
 
 use super::harness::journey::{create_business_order, paid_order};
+use super::harness::nats::NatsServer;
 use super::harness::random::unique;
 use super::harness::server::StoreKind;
 use super::harness::workspace::{self, root};
@@ -30,6 +31,29 @@ fn an_order_is_paid_and_stays_so_over_a_restart() {
         server.buyer("alice").until_order_is(&order.order_id, "paid").await;
         assert_eq!(server.auditor().order_event_types(&order.order_id).await, before);
         assert!(stand_in.events("paystream-order-") >= before.len());
+    });
+}
+
+/// The orders of PaymentConfirmed in the stream.
+async fn confirmed(nats: &NatsServer) -> usize {
+    nats.messages().await.iter().filter(|message| message.subject.contains(".PaymentConfirmed.")).count()
+}
+
+#[test]
+fn what_is_paid_after_a_restart_reaches_the_broker_too() {
+    run(async {
+        let (stand_in, nats) = (StandIn::start(), NatsServer::start().await);
+        let mut server = Paystream::start("kurrentdb-nats", on(&stand_in).with("PAYSTREAM_NATS", &nats.url())).await;
+        for paid in 1..=2 {
+            paid_order(&server.buyer(&unique("buyer"))).await;
+            eventually("the payment is published", async || {
+                let count = confirmed(&nats).await;
+                if count == paid { Ok(()) } else { Err(format!("{count} of {paid}")) }
+            })
+            .await;
+            server.terminate().await;
+            server.restart().await;
+        }
     });
 }
 

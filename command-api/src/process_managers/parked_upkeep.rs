@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chassis::ids::derived_id;
 use chrono::TimeDelta;
 use domain::operations::{OperationEvent, ParkedAct, ParkedActDone};
-use event_store::{LogReader, Position, RecordedEvent};
+use event_store::{LogReader, RecordedEvent, StreamId};
 use followers::{Feed, Follower, FollowerError, Lag, ParkedMessage, ParkedState, ParkingDeskError, Progress};
 
 use crate::handler::{Context, EventIds};
@@ -89,12 +89,18 @@ impl ParkedUpkeep {
         Ok(())
     }
 
-    /// The event that the consumer could not take; `None` where the log has another one there.
+    /// The event that the consumer could not take; `None` where its stream has none of this id.
     async fn event_of(&self, done: &ParkedActDone) -> Result<Option<RecordedEvent>, FollowerError> {
-        let before = done.subject.position.parse::<i64>().ok().and_then(|number| Position::new(number.checked_sub(1)?));
-        let Some(before) = before else { return Ok(None) };
-        let found = self.log.read_all(before, 1).await.map_err(|error| FollowerError::Work(Box::new(error)))?;
-        Ok(found.into_iter().find(|event| event.event_id.to_string() == done.subject.event_id))
+        let Some(stream_id) = StreamId::parse(&done.subject.stream_id) else { return Ok(None) };
+        let mut from = 0;
+        loop {
+            let page = self.log.read_stream(&stream_id, from, PAGE).await.map_err(|error| FollowerError::Work(Box::new(error)))?;
+            let Some(last) = page.last() else { return Ok(None) };
+            from = last.revision + 1;
+            if let Some(event) = page.into_iter().find(|event| event.event_id.to_string() == done.subject.event_id) {
+                return Ok(Some(event));
+            }
+        }
     }
 }
 

@@ -70,6 +70,15 @@ pub enum TodoError {
     Damaged(String),
 }
 
+impl From<AdvanceError> for TodoError {
+    fn from(error: AdvanceError) -> Self {
+        match error {
+            AdvanceError::Overtaken => Self::Overtaken,
+            AdvanceError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
 /// The list, with how far in the log it has come.
 #[async_trait]
 pub trait OrderTodo: Send + Sync {
@@ -130,11 +139,12 @@ impl OrderTodo for SqlOrderTodo {
     }
 
     async fn advance(&self, from: Checkpoint, to: Position, touched: &[Touched]) -> Result<(), TodoError> {
+        if touched.is_empty() {
+            from.advance_alone(&self.database, NAME, to).await?;
+            return Ok(());
+        }
         let mut transaction = self.database.begin_with_first().await?;
-        from.advance(&mut transaction, NAME, to).await.map_err(|error| match error {
-            AdvanceError::Overtaken => TodoError::Overtaken,
-            AdvanceError::Database(error) => TodoError::Database(error),
-        })?;
+        from.advance(&mut transaction, NAME, to).await?;
         for order in merged(touched).values() {
             let sql = "insert into unfinished_order (order_id, position, touched_at, next_at, reserved) values ($1, $2, $3, $4, $5)
                 on conflict (order_id) do update set position = excluded.position, touched_at = excluded.touched_at,

@@ -50,7 +50,8 @@ impl Readers {
     }
 }
 
-/// A connection to read with. Dropped before [`Reading::done`], it is closed: a statement may still be at work on it.
+/// A connection to read with. Dropped before [`Reading::done`], it is closed: a statement may still be at work on it, or it is
+/// dead.
 #[derive(Debug)]
 pub(crate) struct Reading {
     connection: SqliteConnection,
@@ -64,7 +65,7 @@ impl Reading {
         &mut self.connection
     }
 
-    /// Lets others have it, after its statement has ended.
+    /// Lets others have it, after its statement has ended well.
     pub(crate) fn done(self) {
         let Self { connection, idle, _permit: permit } = self;
         idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);

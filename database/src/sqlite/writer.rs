@@ -58,7 +58,7 @@ impl Writer {
 pub(crate) struct Writing {
     /// Absent only while it is dropped.
     slot: Option<OwnedMutexGuard<Slot>>,
-    /// Whether a transaction may be open: set before the statement that begins it, for its future may be dropped.
+    /// Whether a transaction may be open, or the connection dead: set before a statement, for its future may be dropped.
     may_be_open: bool,
 }
 
@@ -79,9 +79,19 @@ impl Writing {
     /// Begins a transaction that holds the file's lock for writers. Errors: the driver's, and none is begun.
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         self.will_begin();
-        let begun = sqlx::query("begin immediate").execute(self.connection()?).await;
-        self.may_be_open = begun.is_ok();
-        begun.map(drop)
+        sqlx::query("begin immediate").execute(self.connection()?).await.map(drop)
+    }
+
+    /// Does a statement that commits by itself, and gives up the turn.
+    pub(crate) async fn alone<T>(
+        mut self,
+        statement: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        // If it fails, the rollback tells whether the connection still lives.
+        self.will_begin();
+        let done = statement(self.connection()?).await?;
+        self.may_be_open = false;
+        Ok(done)
     }
 
     /// Commits it and gives up the turn.

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use super::Server;
 use super::failure::Failure;
 use super::record::{self, Kept};
-use crate::port::{EventFilter, Position, ReadError, RecordedEvent, StreamId};
+use crate::port::{EventFilter, FILTER_PAGE, Position, ReadError, RecordedEvent, StreamId};
 
 /// The most events that one call asks for; the server's numbers are signed.
 const MOST: usize = usize::MAX >> 1;
@@ -76,10 +76,19 @@ impl Server {
         limit: usize,
         filter: &EventFilter,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
-        let mut events = self.read_stream(stream_id, 0, usize::MAX).await?;
-        events.retain(|event| event.position > after && filter.admits(event));
-        events.truncate(limit);
-        Ok(events)
+        let (mut found, mut from) = (Vec::new(), 0);
+        while found.len() < limit {
+            let page = self.read_stream(stream_id, from, FILTER_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            let is_past = filter.up_to.is_some_and(|up_to| last.position >= up_to);
+            from = last.revision + 1;
+            found.extend(page.into_iter().filter(|event| event.position > after && filter.admits(event)));
+            if is_past {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 
     pub(super) async fn last_event(&self) -> Result<Option<RecordedEvent>, ReadError> {

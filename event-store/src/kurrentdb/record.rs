@@ -63,12 +63,12 @@ pub(super) fn to_server(event: NewEvent, stamp: &Stamp) -> Result<(EventData, us
 pub(super) fn from_server(prefix: &str, resolved: ResolvedEvent) -> Result<Kept, ReadError> {
     let nowhere = ReadError::Damaged { position: 0, reason: "an event without content" };
     let event = resolved.event.ok_or(nowhere)?;
-    let number = i64::try_from(event.position.commit).unwrap_or(i64::MAX);
+    // A record's own place is both. They differ only for transactions of a protocol that is gone; and servers of old answer no
+    // place at all for an event of a stream, which is read as one beyond all numbers.
+    let place = Some(event.position.commit).filter(|place| *place != 0 && *place == event.position.prepare);
+    let number = place.and_then(|place| i64::try_from(place).ok());
+    let number = number.ok_or(ReadError::Damaged { position: 0, reason: "its place is not that of one record" })?;
     let damaged = |reason| ReadError::Damaged { position: number, reason };
-    // A record's own place is both. They differ only for transactions of a protocol that is gone.
-    if event.position.commit != event.position.prepare || number == 0 {
-        return Err(damaged("its place is not that of one record"));
-    }
     let name = event.stream_id().strip_prefix(prefix).and_then(StreamId::parse);
     let metadata: StoredMetadata =
         serde_json::from_slice(&event.custom_metadata).map_err(|_| damaged("its metadata are not those of this log"))?;

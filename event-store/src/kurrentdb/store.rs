@@ -63,7 +63,7 @@ impl Server {
         format!("{}{stream_id}", self.prefix)
     }
 
-    /// For the events of one attempt. Within this process times do not fall.
+    /// For the events of one attempt. One that begins later in this process has no earlier time.
     pub(super) fn stamp(&self) -> Stamp {
         let now = (self.clock)();
         let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);

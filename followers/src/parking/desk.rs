@@ -98,11 +98,13 @@ impl ParkingDesk {
 
     /// See [`super::ParkedMessages::restore`].
     pub(super) async fn restore(&self, skipped: &ParkedMessage) -> Result<(), ParkingDeskError> {
-        let mut transaction = self.views.begin().await?;
-        if transaction.execute(INSERT, insert_values(skipped)).await? > 0 {
-            let sql = "update parked_message set skip_reason = $2 where parked_id = $1";
-            transaction.execute(sql, values![&skipped.parked_id, skipped.skip_reason.clone()]).await?;
+        let mut transaction = self.views.begin_with_first().await?;
+        if transaction.execute(INSERT, insert_values(skipped)).await? == 0 {
+            transaction.rollback().await?;
+            return Err(ParkingDeskError::Changed);
         }
+        let sql = "update parked_message set skip_reason = $2 where parked_id = $1";
+        transaction.execute(sql, values![&skipped.parked_id, skipped.skip_reason.clone()]).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -1,3 +1,4 @@
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -125,9 +126,15 @@ impl MemoryBook {
         Ok(())
     }
 
-    /// Puts a message here where it is not yet.
-    pub fn restore(&mut self, message: &ParkedMessage) {
-        self.parked.entry(message.parked_id.clone()).or_insert_with(|| message.clone());
+    /// Puts a message here where it is not yet; whether it was not.
+    pub fn restore(&mut self, message: &ParkedMessage) -> bool {
+        match self.parked.entry(message.parked_id.clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(message.clone());
+                true
+            }
+        }
     }
 
     fn unskipped(&self, parked_id: &str) -> Result<&ParkedMessage, ParkingDeskError> {

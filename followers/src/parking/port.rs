@@ -25,7 +25,8 @@ pub trait ParkedMessages: Send + Sync {
     /// Passes a message over for good, and has what waits behind it tried.
     async fn skip(&self, parked_id: &str, reason: &str, now: DateTime<Utc>) -> Result<(), ParkingDeskError>;
 
-    /// Puts back that a message was skipped, where the tables have been made anew since. One that is there already is left.
+    /// Puts back that a message was skipped, where the tables have been made anew since. Errors: [`ParkingDeskError::Changed`]
+    /// where its consumer has put it there meanwhile.
     async fn restore(&self, skipped: &ParkedMessage) -> Result<(), ParkingDeskError>;
 
     /// How far in the log operators' wishes were carried out.
@@ -62,9 +63,7 @@ impl ParkedMessages for ParkingDesk {
     }
 
     async fn advance(&self, from: Checkpoint, to: Position) -> Result<(), ParkingDeskError> {
-        let mut transaction = self.views().begin().await?;
-        from.advance(&mut transaction, CHECKPOINT, to).await?;
-        transaction.commit().await?;
+        from.advance_alone(self.views(), CHECKPOINT, to).await?;
         Ok(())
     }
 }
@@ -120,8 +119,7 @@ impl ParkedMessages for MemoryParking {
     }
 
     async fn restore(&self, skipped: &ParkedMessage) -> Result<(), ParkingDeskError> {
-        self.with(|book, _| book.restore(skipped));
-        Ok(())
+        self.with(|book, _| if book.restore(skipped) { Ok(()) } else { Err(ParkingDeskError::Changed) })
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, ParkingDeskError> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use database::{Database, Time, values};
 use event_store::{Position, StreamId};
-use followers::{AdvanceError, Checkpoint, Overtaken};
+use followers::{Checkpoint, Overtaken};
 
 use super::NAME;
 use crate::process_managers::TodoError;
@@ -83,11 +83,12 @@ impl AssignmentTodo for SqlAssignmentTodo {
     }
 
     async fn advance(&self, from: Checkpoint, to: Position, touched: &[TouchedAssignment]) -> Result<(), TodoError> {
-        let mut transaction = self.database.begin().await?;
-        from.advance(&mut transaction, NAME, to).await.map_err(|error| match error {
-            AdvanceError::Overtaken => TodoError::Overtaken,
-            AdvanceError::Database(error) => TodoError::Database(error),
-        })?;
+        if touched.is_empty() {
+            from.advance_alone(&self.database, NAME, to).await?;
+            return Ok(());
+        }
+        let mut transaction = self.database.begin_with_first().await?;
+        from.advance(&mut transaction, NAME, to).await?;
         for money in touched {
             let sql = "insert into unfinished_assignment (stream_id, position, touched_at, next_at) values ($1, $2, $3, $4)
                 on conflict (stream_id) do update set position = excluded.position, touched_at = excluded.touched_at,
@@ -101,7 +102,7 @@ impl AssignmentTodo for SqlAssignmentTodo {
 
     async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueAssignment>, TodoError> {
         let sql = "select stream_id, position, touched_at from unfinished_assignment where next_at <= $1
-            order by next_at, stream_id limit $2";
+            order by next_at, stream_id limit cast($2 as bigint)";
         let rows: Vec<(String, i64, Time)> = self.database.fetch_all(sql, values![now, limit]).await?;
         rows.into_iter()
             .map(|(name, position, touched_at)| {
@@ -116,7 +117,7 @@ impl AssignmentTodo for SqlAssignmentTodo {
         if looked.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.database.begin_with_first().await?;
         for look in looked {
             let (stream_id, position) = (look.stream_id.as_str(), look.position.as_i64());
             match look.next_at {

@@ -27,7 +27,8 @@ async fn a_skip_is_put_back_where_nothing_is_and_leaves_what_is_there() {
         desk.restore(&skipped(3)).await.unwrap();
         assert_eq!(desk.show("taking-3").await.unwrap(), skipped(3));
         let other = ParkedMessage { skip_reason: Some("otherwise".to_owned()), ..skipped(3) };
-        desk.restore(&other).await.unwrap();
+        let refused = desk.restore(&other).await;
+        assert!(matches!(refused, Err(ParkingDeskError::Changed)), "{refused:?}");
         assert_eq!(desk.list(Some(ParkedState::Skipped), 10).await.unwrap(), [skipped(3)]);
         assert_eq!(desk.list(None, 10).await.unwrap(), []);
         for refused in [desk.skip("taking-3", "again", at(60)).await, desk.redrive("taking-3", at(60)).await] {
