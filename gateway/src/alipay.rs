@@ -325,6 +325,7 @@ fn trade_state(answer: &Answer) -> Result<TradeState, GatewayError> {
             amount: answer.amount("total_amount").ok_or_else(|| lacks(operation, "total_amount"))?,
             paid_at: paid_at.and_then(beijing::parse_spaced),
             is_final,
+            has_refunds: false,
         })
     };
     Ok(match Status::parse(word) {

@@ -19,7 +19,7 @@ pub use notification::{News, Notification, NotificationRefusal, NotificationRepl
 pub use official_account::{OfficialAccount, OpenIdError};
 pub use product_codes::{ProductCodes, ProductScan, ScanAnswer};
 pub use refund::{RefundFound, RefundRequest, RefundState};
-pub use statement::{STATEMENT_LINE_LIMIT, Statement, StatementError, StatementLine, StatementLineKind};
+pub use statement::{STATEMENT_LINE_LIMIT, Statement, StatementError, StatementLine, StatementLineKind, says_no_statement};
 
 /// What is asked of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -163,6 +163,9 @@ pub struct Capture {
     pub paid_at: Option<DateTime<Utc>>,
     /// No refund is possible any more (Alipay: TRADE_FINISHED).
     pub is_final: bool,
+    /// Some of it went back or is on its way back, of which the channel does not say how much (WeChat Pay: REFUND). Alipay does
+    /// not say so as long as a part of it is left.
+    pub has_refunds: bool,
 }
 
 /// What became of a payment, by the channel's verified answer.

@@ -62,11 +62,13 @@ impl Commands {
         self.word_of_the_channel(received).await
     }
 
-    /// What the channel, asked now, says of unmatched money. Only what it holds still is assigned.
+    /// What the channel, asked now, says of unmatched money. Only what it holds still, and whole or with a known rest, is
+    /// assigned.
     async fn word_of_the_channel(&self, received: &UnknownCaptureReceived) -> Result<Assignable, CommandFailure> {
         let wallet = Wallet::parse(&received.wallet).ok_or(CommandFailure::ChannelNotConfigured)?;
         Ok(match self.gateway_of(wallet)?.query(&received.out_trade_no).await? {
-            TradeState::Paid(capture) if capture.trade_no == received.trade_no => Assignable::Held(capture),
+            TradeState::Paid(capture) if capture.trade_no == received.trade_no && !capture.has_refunds => Assignable::Held(capture),
+            TradeState::Paid(capture) if capture.trade_no == received.trade_no => Assignable::Impossible(UnassignCause::WentBack),
             TradeState::ClosedRefunded(capture) if capture.trade_no == received.trade_no => Assignable::Impossible(UnassignCause::WentBack),
             TradeState::Paid(_) | TradeState::ClosedRefunded(_) | TradeState::ClosedUnpaid | TradeState::NotFound => {
                 Assignable::Impossible(UnassignCause::NotHeld)

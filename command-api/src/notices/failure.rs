@@ -104,7 +104,9 @@ impl From<NoticeFailure> for Problem {
             NoticeFailure::Unconfirmed => {
                 conflict("The channel, asked just now, does not say that it holds this money.", "经查询，渠道未确认收到该笔款项。")
             }
-            NoticeFailure::WentBack => conflict("The channel says that this money went back.", "渠道显示该笔款项已退回。"),
+            NoticeFailure::WentBack => {
+                conflict("The channel says that this money went back, or a part of it.", "渠道显示该笔款项已全部或部分退回。")
+            }
             NoticeFailure::Sealed => conflict("The notification's text can no longer be unsealed.", "该通知的原文已无法解封。"),
             NoticeFailure::Command(failure) => failure.into(),
         }

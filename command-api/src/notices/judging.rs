@@ -203,7 +203,7 @@ impl Commands {
 }
 
 fn captured(notification: &Notification, paid_at: Option<DateTime<Utc>>, is_final: bool) -> Capture {
-    Capture { trade_no: notification.trade_no.clone(), amount: notification.amount, paid_at, is_final }
+    Capture { trade_no: notification.trade_no.clone(), amount: notification.amount, paid_at, is_final, has_refunds: false }
 }
 
 /// Whether the log holds this very capture. TRADE_FINISHED comes months after TRADE_SUCCESS with the same number.

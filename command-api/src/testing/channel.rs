@@ -33,7 +33,7 @@ pub(crate) fn paid_at() -> DateTime<Utc> {
 
 pub(crate) fn captured(trade_no: &str, fen: i64) -> Capture {
     let amount = Money::new(fen, Currency::Cny).unwrap();
-    Capture { trade_no: trade_no.to_owned(), amount, paid_at: Some(paid_at()), is_final: false }
+    Capture { trade_no: trade_no.to_owned(), amount, paid_at: Some(paid_at()), is_final: false, has_refunds: false }
 }
 
 pub(crate) fn paid(trade_no: &str, fen: i64) -> TradeState {

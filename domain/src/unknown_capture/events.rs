@@ -113,7 +113,7 @@ pub struct UnknownCaptureUnassigned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnassignCause {
-    /// The channel says that all of it went back meanwhile.
+    /// The channel says that it went back meanwhile: all of it, or nobody knows how much.
     WentBack,
     /// The channel does not say any more that it holds it.
     NotHeld,

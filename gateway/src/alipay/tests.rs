@@ -168,6 +168,7 @@ fn capture(paid_at: Option<&str>, is_final: bool) -> Capture {
         amount: Money::new(19900, Currency::Cny).unwrap(),
         paid_at: paid_at.map(|at| at.parse().unwrap()),
         is_final,
+        has_refunds: false,
     }
 }
 

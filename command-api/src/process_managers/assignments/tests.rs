@@ -3,7 +3,7 @@ use domain::pay_record::PayRecordStatus;
 use domain::{Currency, Money, PayNo};
 use followers::{LogFeed, MemoryLeases};
 use gateway::Operation::Query;
-use gateway::{News, Notification, TradeState};
+use gateway::{Capture, News, Notification, TradeState};
 
 use super::*;
 use crate::caller::Caller;
@@ -162,6 +162,7 @@ async fn while_the_channel_does_not_say_it_is_asked_again_by_the_ladder() {
 async fn an_assignment_that_cannot_be_carried_out_says_so_and_the_money_is_open_again() {
     let answers = [
         (TradeState::ClosedRefunded(captured("trade-9", COURSE_PRICE)), "went_back"),
+        (TradeState::Paid(Capture { has_refunds: true, ..captured("trade-9", COURSE_PRICE) }), "went_back"),
         (TradeState::NotFound, "not_held"),
         (TradeState::ClosedUnpaid, "not_held"),
         (paid("trade-8", COURSE_PRICE), "not_held"),

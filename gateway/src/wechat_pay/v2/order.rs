@@ -108,7 +108,7 @@ fn trade_state(asked: Asked, answer: &Answer) -> Result<TradeState, GatewayError
     let word = answer.text("trade_state").ok_or_else(|| asked.lacks("trade_state"))?;
     match word {
         // `REFUND`: some refund exists, perhaps of a part; what became of it is asked by its own number.
-        "SUCCESS" | "REFUND" => capture(asked, answer).map(TradeState::Paid),
+        "SUCCESS" | "REFUND" => Ok(TradeState::Paid(Capture { has_refunds: word == "REFUND", ..capture(asked, answer)? })),
         // Also after failed attempts, and after the payment's time is over: it stays so until it is closed.
         "NOTPAY" | "USERPAYING" | "ACCEPT" => Ok(TradeState::AwaitingBuyer { trade_no: answer.text("transaction_id").map(str::to_owned) }),
         "CLOSED" => Ok(TradeState::ClosedUnpaid),
@@ -126,6 +126,7 @@ fn capture(asked: Asked, answer: &Answer) -> Result<Capture, GatewayError> {
         amount: answer.amount("total_fee").ok_or_else(|| asked.lacks("total_fee"))?,
         paid_at: answer.text("time_end").and_then(beijing::parse_compact),
         is_final: false,
+        has_refunds: false,
     })
 }
 

@@ -84,7 +84,7 @@ impl WechatPayGateway {
         let word = filled(trade.state.as_ref()).ok_or_else(|| self.lacks(operation, "trade_state"))?;
         Ok(match word {
             // A refund, of whatever part, does not change that it was paid.
-            "SUCCESS" | "REFUND" => TradeState::Paid(self.capture(trade)?),
+            "SUCCESS" | "REFUND" => TradeState::Paid(Capture { has_refunds: word == "REFUND", ..self.capture(trade)? }),
             "NOTPAY" | "USERPAYING" => TradeState::AwaitingBuyer { trade_no: filled(trade.transaction_id.as_ref()).map(str::to_owned) },
             // Closed, and yet a time of payment: not to be taken for unpaid.
             "CLOSED" if trade.success_time.is_some() => return Err(self.lacks(operation, "trade_state")),
@@ -106,6 +106,7 @@ impl WechatPayGateway {
             paid_at: at(trade.success_time.as_ref()),
             // A payment can be refunded for a year, and nobody says when that is over.
             is_final: false,
+            has_refunds: false,
         })
     }
 

@@ -98,10 +98,11 @@ async fn each_state_of_a_payment_is_what_it_is() {
         amount: fen(19_900),
         paid_at: Some("2026-12-01T06:08:31Z".parse().unwrap()),
         is_final: false,
+        has_refunds: false,
     };
     assert_eq!(queried(success(200, &paid_trade())).await.unwrap(), TradeState::Paid(paid.clone()));
     let refunded = paid_trade().replace("\"SUCCESS\"", "\"REFUND\"");
-    assert_eq!(queried(success(200, &refunded)).await.unwrap(), TradeState::Paid(paid));
+    assert_eq!(queried(success(200, &refunded)).await.unwrap(), TradeState::Paid(Capture { has_refunds: true, ..paid }));
     assert_eq!(state("NOTPAY").await.unwrap(), TradeState::AwaitingBuyer { trade_no: None });
     assert_eq!(state("USERPAYING").await.unwrap(), TradeState::AwaitingBuyer { trade_no: None });
     assert_eq!(state("CLOSED").await.unwrap(), TradeState::ClosedUnpaid);
