@@ -33,6 +33,7 @@ mod stock;
 pub mod streams;
 #[cfg(test)]
 mod testing;
+mod text;
 mod wallet;
 
 pub use caller::{Caller, CallerKey};
@@ -62,4 +63,5 @@ pub use renewal::Renewed;
 pub use routes::{ApiState, PARKED_PATH, parked_routes, routes};
 pub use service::{CommandConfig, Commands, Ports};
 pub use stock::{StockAnswer, StockChange};
+pub use text::UnfitText;
 pub use wallet::Wallet;

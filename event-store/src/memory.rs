@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::appending::raise;
-use crate::port::{AppendError, Appended, EventStore, ExpectedRevision, LogReader, NewEvent, Position, ReadError, RecordedEvent, StreamId};
+use crate::port::{
+    AppendError, Appended, EventFilter, EventStore, ExpectedRevision, LogReader, NewEvent, Position, ReadError, RecordedEvent, StreamId,
+};
 use crate::{LogClock, limits};
 
 /// The log in memory, for tests and the simulation: it has no task and no timer, and every future is done at its first poll.
@@ -38,6 +40,16 @@ impl MemoryEventStore {
     /// the next, and it refuses to read from one that it did not give out.
     pub fn with_gaps(clock: LogClock, stride: u16) -> Self {
         Self { stride: i64::from(stride.max(2)), ..Self::new(clock) }
+    }
+
+    /// The events after a position.
+    fn after<'a>(&self, kept: &'a Kept, position: Position) -> Result<&'a [RecordedEvent], ReadError> {
+        let is_beyond = kept.events.last().is_none_or(|last| position > last.position);
+        if position.as_i64() % self.stride != 0 && !is_beyond {
+            return Err(ReadError::Unavailable("no event is at this position".into()));
+        }
+        let from = usize::try_from(position.as_i64() / self.stride).unwrap_or(usize::MAX);
+        Ok(kept.events.get(from..).unwrap_or_default())
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -99,13 +111,11 @@ impl LogReader for MemoryEventStore {
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
-        let kept = self.kept();
-        let is_beyond = kept.events.last().is_none_or(|last| after > last.position);
-        if after.as_i64() % self.stride != 0 && !is_beyond {
-            return Err(ReadError::Unavailable("no event is at this position".into()));
-        }
-        let from = usize::try_from(after.as_i64() / self.stride).unwrap_or(usize::MAX);
-        Ok(kept.events.iter().skip(from).take(limit).cloned().collect())
+        Ok(self.after(&self.kept(), after)?.iter().take(limit).cloned().collect())
+    }
+
+    async fn read_all_filtered(&self, after: Position, limit: usize, filter: &EventFilter) -> Result<Vec<RecordedEvent>, ReadError> {
+        Ok(self.after(&self.kept(), after)?.iter().filter(|event| filter.admits(event)).take(limit).cloned().collect())
     }
 
     fn step_back(&self, position: Position, span: u64) -> Option<Position> {

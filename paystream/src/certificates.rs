@@ -23,8 +23,12 @@ pub(crate) const NOTICE_BEFORE_END: TimeDelta = TimeDelta::days(30);
 /// Each of them is told of anew.
 const STAGES: [TimeDelta; 4] = [NOTICE_BEFORE_END, TimeDelta::days(7), TimeDelta::days(1), TimeDelta::zero()];
 
-/// How often it is looked, and how often fetched certificates are refreshed if that is due.
+/// How often it is looked.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// At every how many looks fetched certificates are refreshed if that is due: while a channel refuses to give them, each time
+/// is a call and a warning.
+const LOOKS_PER_REFRESH: usize = 6;
 
 /// A certificate and the end of its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,13 +110,22 @@ fn of_wechat(is_ours: bool, variable: &'static str, serial: String, valid_until:
 /// Looks at the certificates until the end.
 pub(crate) async fn watch(certified: Vec<Arc<dyn Certified>>, clock: Arc<dyn Clock>, shutdown: Shutdown) {
     describe_gauge!(EXPIRES_IN, "seconds to the end of a certificate's time");
+    watch_each(INTERVAL, &certified, clock.as_ref(), &shutdown).await;
+}
+
+async fn watch_each(interval: Duration, certified: &[Arc<dyn Certified>], clock: &dyn Clock, shutdown: &Shutdown) {
     let mut watched = Watched::default();
-    while !shutdown.is_triggered() {
-        for each in &certified {
-            each.refresh().await;
+    for look in (0..LOOKS_PER_REFRESH).cycle() {
+        if shutdown.is_triggered() {
+            return;
+        }
+        if look == 0 {
+            for each in certified {
+                each.refresh().await;
+            }
         }
         watched.look(certified.iter().flat_map(|each| each.ends()), clock.now());
-        drop(tokio::time::timeout(INTERVAL, shutdown.triggered()).await);
+        drop(tokio::time::timeout(interval, shutdown.triggered()).await);
     }
 }
 
@@ -173,6 +186,10 @@ fn tell(end: &CertificateEnd, left: TimeDelta) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use chassis::clock::ManualClock;
+
     use super::*;
 
     fn at(day: i64) -> DateTime<Utc> {
@@ -203,5 +220,34 @@ mod tests {
         assert_eq!(watched.0.len(), 3);
         watched.look([end("B"), end("B")].into_iter(), at(1));
         assert_eq!(watched.0.keys().collect::<Vec<_>>(), [&("wechat", "B".to_owned())]);
+    }
+
+    /// Writes down what is asked of it, and ends it all at the thirteenth look.
+    struct Asked(Mutex<Vec<&'static str>>, Shutdown);
+
+    #[async_trait]
+    impl Certified for Asked {
+        async fn refresh(&self) {
+            self.0.lock().unwrap().push("refresh");
+        }
+
+        fn ends(&self) -> Vec<CertificateEnd> {
+            let mut asked = self.0.lock().unwrap();
+            asked.push("look");
+            if asked.iter().filter(|word| **word == "look").count() == 13 {
+                self.1.trigger();
+            }
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_looked_more_often_than_certificates_are_fetched() {
+        let shutdown = Shutdown::new();
+        let asked = Arc::new(Asked(Mutex::default(), shutdown.clone()));
+        let certified: [Arc<dyn Certified>; 1] = [asked.clone()];
+        watch_each(Duration::ZERO, &certified, &ManualClock::new(at(0)), &shutdown).await;
+        let [minute, last] = [&["refresh", "look", "look", "look", "look", "look", "look"][..], &["refresh", "look"]];
+        assert_eq!(*asked.0.lock().unwrap(), [minute, minute, last].concat());
     }
 }

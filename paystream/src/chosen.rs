@@ -117,7 +117,7 @@ pub(crate) enum Trouble {
     #[error("the running server at {url} did not make the view again: {answer}")]
     RemoteRebuild { url: String, answer: String },
     #[error(transparent)]
-    UnfitWords(#[from] crate::parked::UnfitWords),
+    UnfitOperator(#[from] crate::parked::UnfitOperator),
     #[error("nothing was done about parked messages")]
     Parked(#[source] command_api::ParkedFailure),
     #[error("the running server did nothing about parked messages: {0}")]

@@ -39,8 +39,9 @@ pub(crate) async fn run(store: &str) -> Result<(), Trouble> {
         }
     }
     let unusable = |source: OwnPlacesError| Trouble::ContractPlace { place: shown.clone(), source };
-    places.clear().map_err(unusable)?;
-    ended.map_err(unusable)?;
+    // Why it ended is told before what may be left of it.
+    let cleared = places.clear();
+    ended.and(cleared).map_err(unusable)?;
     match broken {
         0 => {
             say("The contract is kept.");

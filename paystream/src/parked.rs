@@ -20,8 +20,8 @@ use crate::{keys, running};
 /// What the embedded log is told of this process, which looks whether a server holds it.
 const BRIEF_HOLDER: &str = "paystream parked";
 
-/// The most characters of a reason.
-const MAX_REASON_CHARS: usize = 500;
+/// Who asks where nothing is changed, and so nobody is recorded.
+const READER: &str = "paystream-parked";
 
 /// What is to be done about parked messages.
 #[derive(Clone, Debug, Subcommand)]
@@ -62,14 +62,22 @@ pub(crate) enum ParkedArguments {
 }
 
 impl ParkedArguments {
-    /// What is asked, and who asks.
-    fn read(self) -> (ParkedCommand, String) {
-        match self {
-            Self::List { state } => (ParkedCommand::List { state }, this_user()),
-            Self::Show { id } => (ParkedCommand::Show { id }, this_user()),
-            Self::Redrive { id, reason, operator } => (ParkedCommand::Redrive { id, reason }, operator.unwrap_or_else(this_user)),
-            Self::Skip { id, reason, operator } => (ParkedCommand::Skip { id, reason }, operator.unwrap_or_else(this_user)),
+    /// What is asked, and who asks: [`READER`] unless something is to be changed. `this_user` is whom the machine names.
+    /// Errors: what cannot be recorded.
+    fn read(self, this_user: impl FnOnce() -> String) -> Result<(ParkedCommand, String), Trouble> {
+        let (command, operator) = match self {
+            Self::List { state } => (ParkedCommand::List { state }, None),
+            Self::Show { id } => (ParkedCommand::Show { id }, None),
+            Self::Redrive { id, reason, operator } => (ParkedCommand::Redrive { id, reason }, operator),
+            Self::Skip { id, reason, operator } => (ParkedCommand::Skip { id, reason }, operator),
+        };
+        command.check().map_err(Trouble::Parked)?;
+        if command.reason().is_none() {
+            return Ok((command, READER.to_owned()));
         }
+        let operator = operator.unwrap_or_else(this_user);
+        let is_name = (1..=128).contains(&operator.len()) && operator.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_name { Ok((command, operator)) } else { Err(UnfitOperator.into()) }
     }
 }
 
@@ -79,33 +87,16 @@ fn this_user() -> String {
     named.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
 }
 
-/// A reason or a name that cannot be recorded.
+/// A name that cannot be recorded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UnfitWords {
-    /// A reason is to be said.
-    #[error("a reason must be said, of at most {MAX_REASON_CHARS} characters and without control characters")]
-    Reason,
-    /// An operator is to be named.
-    #[error("the operator's name must have 1 to 128 visible characters without blanks")]
-    Operator,
-}
-
-fn check(command: &ParkedCommand, operator: &str) -> Result<(), UnfitWords> {
-    let is_fit =
-        |reason: &str| !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON_CHARS && !reason.chars().any(char::is_control);
-    if !command.reason().is_none_or(is_fit) {
-        return Err(UnfitWords::Reason);
-    }
-    let is_name = (1..=128).contains(&operator.len()) && operator.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_name { Ok(()) } else { Err(UnfitWords::Operator) }
-}
+#[error("the operator's name must have 1 to 128 visible ASCII characters without blanks; --operator gives one")]
+pub(crate) struct UnfitOperator;
 
 /// `paystream parked …`: in the server that holds the embedded log if one runs, else here.
 pub(crate) async fn run(config: Option<&Path>, arguments: ParkedArguments) -> Result<(), Trouble> {
     let settings = Settings::load(config, &[])?;
+    let (command, operator) = arguments.read(this_user)?;
     keys::prepare_folders(&settings)?;
-    let (command, operator) = arguments.read();
-    check(&command, &operator)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let reply = match Log::open(&settings, &clock, BRIEF_HOLDER).await {
         Ok(log) => {
@@ -146,31 +137,45 @@ async fn ask(settings: &Settings, server: &str, operator: &str, command: &Parked
 
 #[cfg(test)]
 mod tests {
+    use command_api::ParkedFailure;
+
     use super::*;
+
+    fn skip(reason: &str, operator: Option<&str>) -> ParkedArguments {
+        ParkedArguments::Skip { id: "points-7".to_owned(), reason: reason.to_owned(), operator: operator.map(str::to_owned) }
+    }
+
+    fn read(arguments: ParkedArguments, this_user: &str) -> Result<(ParkedCommand, String), Trouble> {
+        arguments.read(|| this_user.to_owned())
+    }
 
     #[test]
     fn a_reason_and_a_name_are_looked_at_before_anything_is_done() {
-        let skip = |reason: &str| ParkedCommand::Skip { id: "points-7".to_owned(), reason: reason.to_owned() };
-        assert!(check(&skip("lost"), "olivia").is_ok());
-        assert!(check(&ParkedCommand::List { state: None }, "olivia").is_ok());
+        assert!(read(skip(&"x".repeat(500), Some("olivia")), "").is_ok());
         for reason in ["", " ", "a\u{7}", &"x".repeat(501)] {
-            assert!(matches!(check(&skip(reason), "olivia"), Err(UnfitWords::Reason)), "{reason}");
+            let refused = read(skip(reason, Some("olivia")), "");
+            assert!(matches!(refused, Err(Trouble::Parked(ParkedFailure::Reason(_)))), "{reason}: {refused:?}");
         }
-        for operator in ["", "two words", &"x".repeat(129)] {
-            assert!(matches!(check(&skip("lost"), operator), Err(UnfitWords::Operator)), "{operator}");
+        for operator in ["", "two words", "olívia", &"x".repeat(129)] {
+            for refused in [read(skip("lost", Some(operator)), "olivia"), read(skip("lost", None), operator)] {
+                assert!(matches!(refused, Err(Trouble::UnfitOperator(_))), "{operator}: {refused:?}");
+            }
         }
     }
 
     #[test]
     fn whoever_names_nobody_acts_as_the_user_of_this_machine() {
-        let skip = |operator: Option<&str>| ParkedArguments::Skip {
-            id: "points-7".to_owned(),
-            reason: "lost".to_owned(),
-            operator: operator.map(str::to_owned),
-        };
-        let (command, operator) = skip(Some("olivia")).read();
+        let (command, operator) = read(skip("lost", Some("olivia")), "oscar").unwrap();
         assert_eq!((command.reason(), operator.as_str()), (Some("lost"), "olivia"));
-        assert_eq!(skip(None).read().1, this_user());
+        assert_eq!(read(skip("lost", None), "oscar").unwrap().1, "oscar");
         assert!(!this_user().is_empty());
+    }
+
+    #[test]
+    fn whoever_only_looks_needs_no_name() {
+        for arguments in [ParkedArguments::List { state: None }, ParkedArguments::Show { id: "points-7".to_owned() }] {
+            let (_, reader) = read(arguments, "João da Silva").unwrap();
+            assert_eq!(reader, READER);
+        }
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{ParkedActs, ParkedFailure, ParkedOutcome, ParkedWish};
 use crate::caller::{Caller, CallerKey};
+use crate::text::{self, MAX_REASON_CHARS};
 
 /// The most messages that a list shows.
 const LISTED: u32 = 200;
@@ -50,6 +51,11 @@ impl ParkedCommand {
             Self::Redrive { reason, .. } | Self::Skip { reason, .. } => Some(reason),
         }
     }
+
+    /// Looks at what can be judged before anything is opened or asked. Errors: [`ParkedFailure::Reason`].
+    pub fn check(&self) -> Result<(), ParkedFailure> {
+        self.reason().map_or(Ok(()), |reason| Ok(text::check(reason, MAX_REASON_CHARS)?))
+    }
 }
 
 /// What came of it.
@@ -71,7 +77,7 @@ impl ParkedReply {
 
 impl ParkedActs {
     /// Does what is asked. Answers with the reply, for an act, the log position of its last event and whether its key had
-    /// asked for it before.
+    /// asked for it before. Errors also where [`ParkedCommand::check`] refuses.
     pub async fn command(
         &self,
         caller: &Caller,
@@ -79,6 +85,7 @@ impl ParkedActs {
         key: Option<&CallerKey>,
         correlation_id: Uuid,
     ) -> Result<(ParkedReply, Option<(Position, bool)>), ParkedFailure> {
+        command.check()?;
         let (act, parked_id, reason) = match command {
             ParkedCommand::List { state } => {
                 let state: Option<ParkedState> = state.map(|word| word.parse()).transpose()?;

@@ -4,10 +4,14 @@ use followers::ParkingDeskError;
 
 use crate::failure::CommandFailure;
 use crate::handler::ExecuteError;
+use crate::text::UnfitText;
 
 /// Why nothing came of an operator's wish about a parked message, or nothing that is known.
 #[derive(Debug, thiserror::Error)]
 pub enum ParkedFailure {
+    /// Whoever wishes something must say why, in words that can be recorded.
+    #[error("a reason must be said")]
+    Reason(#[from] UnfitText),
     /// A word names no state of a parked message.
     #[error("the state is not one")]
     State(#[from] followers::UnknownParkedState),
@@ -50,6 +54,7 @@ impl From<OperationRejection> for ParkedFailure {
 impl From<ParkedFailure> for Problem {
     fn from(failure: ParkedFailure) -> Self {
         match failure {
+            ParkedFailure::Reason(unfit) => unfit.problem("reason"),
             ParkedFailure::State(error) => Self::invalid("state", field::UNKNOWN_VALUE, error.to_string()),
             ParkedFailure::Desk(ParkingDeskError::Unknown) => Self::not_found(),
             ParkedFailure::Desk(ParkingDeskError::Skipped) => {

@@ -55,7 +55,11 @@ pub struct OrderUpkeep {
 impl OrderUpkeep {
     /// The events that put an order on the list: all of an order's stream, that something is held for it, and what it was granted.
     pub fn events() -> impl Iterator<Item = &'static str> {
-        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name).chain([STOCK_RESERVED, COUPON_RESERVED, COUPON_GRANTED])
+        OrderEvent::STORED.iter().chain(PayRecordEvent::STORED).map(|(name, _)| *name).chain([
+            STOCK_RESERVED,
+            COUPON_RESERVED,
+            COUPON_GRANTED,
+        ])
     }
 
     /// A process manager over these parts. Of several with the same `leases` one at a time acts; `holder` names this one,

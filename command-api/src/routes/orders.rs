@@ -16,13 +16,14 @@ use crate::orders::{BusinessItem, BusinessOrder, OrderRequest};
 use crate::render;
 use crate::routes::role::{InBuyerOrService, InOperatorOrBuyer};
 use crate::routes::{ApiState, answer, caller_key, if_match};
+use crate::text;
+pub(super) use crate::text::MAX_REASON_CHARS;
 
 const MAX_ITEMS: usize = 100;
 const MAX_QUANTITY: u32 = 9_999;
 const MAX_TITLE_CHARS: usize = 256;
 const MAX_DESCRIPTION_CHARS: usize = 2_000;
 const MAX_BUSINESS_ID_CHARS: usize = 128;
-pub(super) const MAX_REASON_CHARS: usize = 500;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,17 +144,8 @@ fn quantity(member: &str, quantity: u32) -> Result<u32, Problem> {
     }
 }
 
-pub(super) fn text(member: &str, text: &str, max_chars: usize) -> Result<(), Problem> {
-    if text.trim().is_empty() {
-        return Err(Problem::invalid(member, field::TOO_SHORT, "At least one character that is not blank."));
-    }
-    if text.chars().count() > max_chars {
-        return Err(Problem::invalid(member, field::TOO_LONG, format!("At most {max_chars} characters.")));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(Problem::invalid(member, field::INVALID, "No control characters."));
-    }
-    Ok(())
+pub(super) fn text(member: &str, value: &str, max_chars: usize) -> Result<(), Problem> {
+    text::check(value, max_chars).map_err(|unfit| unfit.problem(member))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -16,7 +16,6 @@ use serde_json::json;
 
 use crate::caller::Caller;
 use crate::parked::{ParkedActs, ParkedCommand};
-use crate::routes::orders::{MAX_REASON_CHARS, text};
 use crate::routes::role::InOperator;
 use crate::routes::{answer, caller_key};
 
@@ -48,9 +47,6 @@ async fn act(
     Json(command): Json<ParkedCommand>,
 ) -> Result<Response, Problem> {
     let caller = Caller::of(&identity, InOperator::ROLES).ok_or_else(|| Problem::new(Code::Forbidden))?;
-    if let Some(reason) = command.reason() {
-        text("reason", reason, MAX_REASON_CHARS)?;
-    }
     let content = json!(command).to_string();
     let key = caller_key(&headers, &identity.subject, &format!("POST {PARKED_PATH}"), &content)?;
     let (reply, done) = api.acts.command(&caller, command, key.as_ref(), correlation_id).await?;

@@ -80,14 +80,11 @@ impl OwnPlaces {
     /// Runs one check, the `number`th, on a new place. What the check says is in the inner answer.
     pub async fn attempt(&self, number: usize, check: &'static super::Check) -> Result<Result<super::Outcome, String>, OwnPlacesError> {
         let place = Arc::new(self.place(number).await?);
-        // Whether it can be opened at all is not a question of the contract.
-        place.try_open().await?;
-        place.close().await;
-        let found = check.attempt(place.clone()).await;
-        place.close().await;
-        if let Lies::Postgres(scratch) = &place.lies {
-            scratch.remove().await?;
-        }
+        let found = place.look(check).await;
+        // Also where it could not be opened: what was made for it goes.
+        let removed = place.remove().await;
+        let found = found?;
+        removed?;
         Ok(found)
     }
 
@@ -122,6 +119,22 @@ impl OwnPlaces {
 }
 
 impl OwnPlace {
+    async fn look(self: &Arc<Self>, check: &'static super::Check) -> Result<Result<super::Outcome, String>, OpenError> {
+        // Whether it can be opened at all is not a question of the contract.
+        self.try_open().await?;
+        self.close().await;
+        let found = check.attempt(self.clone()).await;
+        self.close().await;
+        Ok(found)
+    }
+
+    async fn remove(&self) -> Result<(), DatabaseError> {
+        match &self.lies {
+            Lies::Postgres(scratch) => scratch.remove().await,
+            Lies::Sqlite(_) | Lies::KurrentDb(_) => Ok(()),
+        }
+    }
+
     async fn try_open(&self) -> Result<Arc<dyn EventStore>, OpenError> {
         let clock = Arc::clone(&self.clock);
         let opened = match &self.lies {
@@ -160,5 +173,35 @@ impl Place for OwnPlace {
 
     fn keeps_ids_unique(&self) -> bool {
         !matches!(self.lies, Lies::KurrentDb(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use database::testing::TestDatabase;
+    use sqlx::{Connection, PgConnection};
+
+    use super::*;
+    use crate::contract::CHECKS;
+
+    #[tokio::test]
+    async fn what_was_made_for_a_log_that_cannot_be_opened_is_gone() {
+        let beside = TestDatabase::postgres().await;
+        let run = Uuid::now_v7();
+        // Databases can be made there, but it would lose what it acknowledges, and so no log is opened.
+        let url = format!("{}?options=-c%20synchronous_commit%3Doff", beside.url_text());
+        let places = OwnPlaces::new(LogUrl::parse(&url).unwrap(), Arc::new(|| DateTime::UNIX_EPOCH), run);
+        let refused = places.attempt(0, &CHECKS[0]).await;
+        let unfit = |error: &OwnPlacesError| matches!(error, OwnPlacesError::Open(OpenError::Database(DatabaseError::Unfit(_))));
+        assert!(refused.as_ref().is_err_and(unfit), "{refused:?}");
+
+        let mut connection = PgConnection::connect(beside.url_text()).await.unwrap();
+        let left: i64 = sqlx::query_scalar("select count(*) from pg_database where datname like $1")
+            .bind(format!("contract_check_{}%", run.simple()))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: WeChat Pay v3, `GET /v3/certificates`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chassis::problem::Chain;
@@ -32,6 +33,8 @@ const CERTIFICATES_LIMIT: usize = 16;
 pub enum CertificatesFetched {
     /// So many of them count now.
     Taken(usize),
+    /// A fetch that began later was sooner: what that one brought stays.
+    Overtaken,
     /// The merchant has none: it uses WeChat Pay's public key alone.
     NoneHere,
 }
@@ -66,6 +69,10 @@ pub(super) enum Failed {
 pub(super) struct Refreshing {
     fetched_at: Mutex<Option<DateTime<Utc>>>,
     turns: FetchTurns,
+    /// How many fetches were begun.
+    begun: AtomicU64,
+    /// Which of them, counted from 1, brought the keys that count now.
+    newest: Mutex<u64>,
 }
 
 impl Refreshing {
@@ -78,6 +85,23 @@ impl Refreshing {
     /// The list was fetched.
     fn fetched(&self, now: DateTime<Utc>) {
         *self.fetched_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// The number of a fetch that begins.
+    fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Has what a fetch brought replace what was there, and answers whether it did. Several may be under way at once, and a
+    /// slow one must not take away a certificate that came into use meanwhile.
+    fn replace(&self, number: u64, with: impl FnOnce()) -> bool {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_newer = number > *newest;
+        if is_newer {
+            *newest = number;
+            with();
+        }
+        is_newer
     }
 }
 
@@ -143,6 +167,7 @@ impl WechatPayClient {
 
     /// Also answers whether a key that was known before signed the list.
     pub(super) async fn fetch(&self) -> Result<(CertificatesFetched, bool), Failed> {
+        let number = self.refreshing.begin();
         let answer = self.send(&Call::get("/v3/certificates".to_owned()), ANSWER_LIMIT).await.map_err(Failed::Call)?;
         let now = self.clock.now();
         if answer.status == 404 && code_of(&answer.body).as_deref() == Some("RESOURCE_NOT_EXISTS") {
@@ -170,9 +195,9 @@ impl WechatPayClient {
         if !is_known {
             headers.verify(&answer.body, &keys, now).map_err(Failed::Unverified)?;
         }
-        self.replace_keys(keys);
+        let is_newest = self.refreshing.replace(number, || self.replace_keys(keys));
         self.refreshing.fetched(now);
-        Ok((CertificatesFetched::Taken(taken), is_known))
+        Ok((if is_newest { CertificatesFetched::Taken(taken) } else { CertificatesFetched::Overtaken }, is_known))
     }
 
     /// The keys of a list's certificates that count at `now`. Errors also where one that should count is not what the list

@@ -1,7 +1,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use event_store::{AppendError, Appended, EventStore, ExpectedRevision, LogReader, NewEvent, Position, ReadError, RecordedEvent, StreamId};
+use event_store::{
+    AppendError, Appended, EventFilter, EventStore, ExpectedRevision, LogReader, NewEvent, Position, ReadError, RecordedEvent, StreamId,
+};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
@@ -52,6 +54,13 @@ impl LogReader for SimulatedLog {
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
         self.read_pause().await?;
         let read = self.log.read_all(after, limit).await;
+        self.chance.pause(1).await;
+        read
+    }
+
+    async fn read_all_filtered(&self, after: Position, limit: usize, filter: &EventFilter) -> Result<Vec<RecordedEvent>, ReadError> {
+        self.read_pause().await?;
+        let read = self.log.read_all_filtered(after, limit, filter).await;
         self.chance.pause(1).await;
         read
     }

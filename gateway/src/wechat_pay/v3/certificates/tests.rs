@@ -1,15 +1,21 @@
+use std::collections::VecDeque;
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
+use chassis::clock::ManualClock;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::super::resource::ApiV3Key;
 use super::super::tests::{
-    API_V3_KEY, Canned, PLATFORM_SERIAL, PLATFORM2_SERIAL, PUBLIC_KEY_ID, client, failure, key_text, now, settings, signed_by, success,
+    API_V3_KEY, Canned, PLATFORM_SERIAL, PLATFORM2_SERIAL, PUBLIC_KEY_ID, client, config, failure, key_text, now, settings, signed_by,
+    success,
 };
-use super::super::transport::HttpAnswer;
+use super::super::transport::{HttpAnswer, Request, Transport};
 use super::super::{WechatPayClient, WechatPayGateway, WechatPaySettings};
 use super::*;
+use crate::http::TransportError;
 use crate::{Gateway, NotificationRefusal, RawNotification};
 
 /// A listed certificate: its serial, its file, and the dates that the list gives it.
@@ -272,4 +278,49 @@ async fn a_notification_under_a_new_certificate_is_read_once_the_list_is_fetched
         channel.fetch_key(&raw).await;
     }
     assert_eq!(canned.paths().len(), 4);
+}
+
+/// Gives each request its answer when the test has it.
+struct Slow(Mutex<VecDeque<oneshot::Receiver<HttpAnswer>>>);
+
+#[async_trait]
+impl Transport for Slow {
+    async fn send(&self, _: Request) -> Result<HttpAnswer, TransportError> {
+        let answer = self.0.lock().unwrap().pop_front().unwrap();
+        Ok(answer.await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_slow_list_does_not_take_away_what_a_later_fetch_brought() {
+    let (first_gives, first_answer) = oneshot::channel();
+    let (second_gives, second_answer) = oneshot::channel();
+    let slow = Slow(Mutex::new([first_answer, second_answer].into()));
+    let client = WechatPayClient::over(Box::new(slow), config(&fetching()), Arc::new(ManualClock::new(now())));
+    // An answer and a notification each have the list fetched, at once. Polled in this order, they send in it.
+    tokio::join!(client.fetch_certificate(PLATFORM2_SERIAL, NamedBy::Answer), async {
+        tokio::join!(client.fetch_certificate(PLATFORM2_SERIAL, NamedBy::Notification), async {
+            second_gives.send(first(&list(&[ONE, TWO]))).unwrap();
+        });
+        assert_eq!(knows(&client), [true, true]);
+        first_gives.send(first(&list(&[ONE]))).unwrap();
+    });
+    assert_eq!(knows(&client), [true, true]);
+    assert!(client.refreshing.turns.of(NamedBy::Answer).may_ask(now()), "what it was fetched for is there");
+}
+
+#[tokio::test]
+async fn a_list_that_comes_after_a_later_fetch_failed_counts() {
+    let (first_gives, first_answer) = oneshot::channel();
+    let (second_gives, second_answer) = oneshot::channel();
+    let slow = Slow(Mutex::new([first_answer, second_answer].into()));
+    let client = WechatPayClient::over(Box::new(slow), config(&fetching()), Arc::new(ManualClock::new(now())));
+    let (earlier, later) = tokio::join!(client.fetch_certificates(), async {
+        second_gives.send(failure(500, "SYSTEM_ERROR")).unwrap();
+        let later = client.fetch_certificates().await;
+        first_gives.send(first(&list(&[ONE, TWO]))).unwrap();
+        later
+    });
+    assert!(later.is_err());
+    assert_eq!((earlier.unwrap(), knows(&client)), (CertificatesFetched::Taken(2), vec![true, true]));
 }
