@@ -4,25 +4,29 @@
 //! the channel, and its verified answer becomes the same command that a notification would have become.
 
 mod book;
+mod days;
+mod foreign;
 mod lines;
 mod ours;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
-use domain::{Channel, Money};
-use gateway::Statement;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use domain::{Channel, Money, PayNo};
+use gateway::{Statement, StatementLine, StatementLineKind};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::lines::{Found, Looked};
 use crate::caller::Caller;
 use crate::failure::CommandFailure;
 use crate::handler::Context;
 use crate::service::Commands;
 use crate::wallet::Wallet;
 
+pub(crate) use book::UNAVAILABLE;
 pub use book::{DayState, MemoryStatementBook, STATEMENT_MIGRATION, SqlStatementBook, StatementBook, StatementDay};
-
-/// Both wallets count days in Beijing.
-const BEIJING_S: i32 = 8 * 3600;
+pub(crate) use days::{look_again_at, newest_ready, ready_at};
 
 /// What came of a day's reconciliation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,9 @@ pub struct Reconciliation {
     pub matched: usize,
     /// How many of them are on the log since the channel was asked about them now.
     pub recorded: usize,
+    /// How many of them the log lacks because the channel did not answer when it was asked about them. They are told as
+    /// `ChannelOnly`, too.
+    pub unanswered: usize,
     /// What does not match, the channel's lines first.
     pub discrepancies: Vec<Discrepancy>,
 }
@@ -123,26 +130,64 @@ impl Commands {
 
     /// Compares a day with the wallet's statement of it. Errors as those of [`Commands::reconcile`].
     pub(crate) async fn reconcile_day(&self, context: &Context, wallet: Wallet, date: NaiveDate) -> Result<Reconciliation, CommandFailure> {
-        let (from, until) = day(date).filter(|(_, until)| *until <= self.now()).ok_or_else(|| CommandFailure::Invalid {
+        let (from, until) = days::day(date).filter(|(_, until)| *until <= self.now()).ok_or_else(|| CommandFailure::Invalid {
             field: "date",
             code: chassis::problem::field::OUT_OF_RANGE,
             message: "A day that is over in Beijing.".to_owned(),
         })?;
         let statement = self.gateway_of(wallet)?.download_statement(date).await?;
-        let mut result = Reconciliation { wallet, date, lines: statement.lines.len(), matched: 0, recorded: 0, discrepancies: Vec::new() };
-        for line in &statement.lines {
-            match self.look_at_line(context, wallet, line).await? {
-                lines::Found::Matched => result.matched += 1,
-                lines::Found::Recorded => result.recorded += 1,
-                lines::Found::Different(kind) => result.discrepancies.push(lines::discrepancy(kind, line)),
+        let (found, told) = self.look_at_lines(context, wallet, &statement).await?;
+        let (lines, discrepancies) = (statement.lines.len(), Vec::new());
+        let mut result = Reconciliation { wallet, date, lines, matched: 0, recorded: 0, unanswered: 0, discrepancies };
+        for (line, found) in statement.lines.iter().zip(found) {
+            match found {
+                Found::Matched => result.matched += 1,
+                Found::Recorded => result.recorded += 1,
+                Found::Different(kind) => result.discrepancies.push(lines::discrepancy(kind, line)),
+                Found::Unanswered => {
+                    result.unanswered += 1;
+                    result.discrepancies.push(lines::discrepancy(DiscrepancyKind::ChannelOnly, line));
+                }
             }
         }
-        result.discrepancies.extend(self.missing_in(wallet, from, until, &statement).await?);
+        result.discrepancies.extend(self.missing_in(wallet, from, until, &statement, &told).await?);
         tracing::info!(
             statement.wallet = wallet.as_str(), statement.date = %date, statement.lines = result.lines,
-            recorded = result.recorded, discrepancies = result.discrepancies.len(), "a statement was reconciled"
+            recorded = result.recorded, discrepancies = result.discrepancies.len(), unanswered = result.unanswered,
+            "a statement was reconciled"
         );
         Ok(result)
+    }
+
+    /// What became of each line, in their order, and our numbers of the refunds that lines under other numbers tell of.
+    async fn look_at_lines(
+        &self,
+        context: &Context,
+        wallet: Wallet,
+        statement: &Statement,
+    ) -> Result<(Vec<Found>, BTreeSet<String>), CommandFailure> {
+        let mut found = Vec::with_capacity(statement.lines.len());
+        let mut foreign: BTreeMap<(PayNo, &str), Vec<(usize, &str)>> = BTreeMap::new();
+        for (place, line) in statement.lines.iter().enumerate() {
+            found.push(match (self.look_at_line(context, wallet, line).await?, &line.kind) {
+                (Looked::Found(found), _) => found,
+                (Looked::Foreign(pay_no), StatementLineKind::Refund { refund_no, .. }) => {
+                    foreign.entry((pay_no, &line.trade_no)).or_default().push((place, refund_no));
+                    lines::CHANNEL_ONLY
+                }
+                (Looked::Foreign(_), StatementLineKind::Payment) => lines::CHANNEL_ONLY,
+            });
+        }
+        let mut told = BTreeSet::new();
+        for ((pay_no, _), of_payment) in foreign {
+            let lines: Vec<(&StatementLine, &str)> = of_payment.iter().map(|(place, number)| (&statement.lines[*place], *number)).collect();
+            let looked_at = self.look_at_foreign_refunds(context, pay_no, &lines).await?;
+            for ((place, _), of_line) in of_payment.iter().zip(looked_at.found) {
+                found[*place] = of_line;
+            }
+            told.extend(looked_at.told.iter().map(ToString::to_string));
+        }
+        Ok((found, told))
     }
 
     /// The days that were compared or are to be, the newest first: at most `limit` of those that come after `after`.
@@ -157,37 +202,10 @@ impl Commands {
 
     /// Whether the log knows of nothing that moved on a day.
     pub(crate) async fn is_quiet(&self, wallet: Wallet, date: NaiveDate) -> Result<bool, CommandFailure> {
-        let Some((from, until)) = day(date) else { return Ok(true) };
+        let Some((from, until)) = days::day(date) else { return Ok(true) };
         let nothing = Statement { date, lines: Vec::new() };
-        Ok(self.missing_in(wallet, from, until, &nothing).await?.is_empty())
+        Ok(self.missing_in(wallet, from, until, &nothing, &BTreeSet::new()).await?.is_empty())
     }
-}
-
-/// How long after the end of a day its statement is there: both channels say when they are done with it, and are given
-/// half an hour more.
-fn made_after(wallet: Wallet) -> TimeDelta {
-    match wallet {
-        Wallet::Alipay => TimeDelta::minutes(9 * 60 + 30),
-        Wallet::Wechat | Wallet::WechatV2 => TimeDelta::minutes(10 * 60 + 30),
-    }
-}
-
-/// From when on the channel has a day's statement; none where the calendar ends.
-pub(crate) fn ready_at(wallet: Wallet, date: NaiveDate) -> Option<DateTime<Utc>> {
-    day(date)?.1.checked_add_signed(made_after(wallet))
-}
-
-/// The newest day whose statement the channel has.
-pub(crate) fn newest_ready(wallet: Wallet, now: DateTime<Utc>) -> Option<NaiveDate> {
-    let beijing = FixedOffset::east_opt(BEIJING_S)?;
-    (now - made_after(wallet)).with_timezone(&beijing).date_naive().pred_opt()
-}
-
-/// The first moment of a day in Beijing, and that of the next; none where the calendar ends.
-fn day(date: NaiveDate) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let beijing = FixedOffset::east_opt(BEIJING_S)?;
-    let midnight = |date: NaiveDate| Some(date.and_time(NaiveTime::MIN).and_local_timezone(beijing).single()?.to_utc());
-    Some((midnight(date)?, midnight(date.succ_opt()?)?))
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use database::DatabaseError;
 use event_store::Position;
 use followers::{Follower, FollowerError, Lag, Leases, Progress};
+use gateway::says_no_statement;
 use uuid::Uuid;
 
 use crate::failure::CommandFailure;
 use crate::handler::{Context, EventIds};
-use crate::reconcile::{DayState, StatementBook, StatementDay, newest_ready, ready_at};
+use crate::reconcile::{DayState, Reconciliation, StatementBook, StatementDay, UNAVAILABLE, look_again_at, newest_ready, ready_at};
 use crate::service::Commands;
 use crate::wallet::Wallet;
 
@@ -23,10 +24,6 @@ const LOOK_EVERY: TimeDelta = TimeDelta::minutes(1);
 const LEASE: TimeDelta = TimeDelta::minutes(10);
 /// How far back days are taken up that nobody compared because nothing ran. Channels keep statements for three months.
 const CATCH_UP: TimeDelta = TimeDelta::days(60);
-/// When a statement is asked for again that is not there: often on its first day, then rarely.
-const SOON: (TimeDelta, TimeDelta) = (TimeDelta::days(1), TimeDelta::minutes(30));
-/// The same after that, and until when.
-const LATER: (TimeDelta, TimeDelta) = (TimeDelta::days(7), TimeDelta::hours(6));
 
 /// Compares each day of each wallet with the channel's statement as soon as the channel has it, by itself, and keeps what came
 /// of it. Days that were missed while nothing ran are taken up from the oldest on.
@@ -61,18 +58,16 @@ impl DailyStatements {
         Wallet::ALL.into_iter().filter(has_its_own).filter(|wallet| self.commands.has_wallet(*wallet))
     }
 
-    /// Keeps the days whose statements have become ready since it was looked last.
+    /// Keeps every day whose statement is ready, from the oldest that was ever compared on: days stand in the book out of
+    /// their order, since operators have some compared by hand.
     async fn begin_days(&self, now: DateTime<Utc>) -> Result<(), DatabaseError> {
         for wallet in self.wallets() {
             let Some(newest_ready) = newest_ready(wallet, now) else { continue };
-            let earliest = (now - CATCH_UP).date_naive();
-            let first = match self.book.newest(wallet).await? {
-                Some(newest) => newest.succ_opt().map(|next| next.max(earliest)),
-                // Before the first day nobody knew what the channel did.
-                None => Some(newest_ready),
-            };
-            let days = first.into_iter().flat_map(|first| first.iter_days()).take_while(|date| *date <= newest_ready);
-            for date in days {
+            // Before the first day nobody knew what the channel did.
+            let oldest = self.book.oldest(wallet).await?.unwrap_or(newest_ready);
+            let first = oldest.max((now - CATCH_UP).date_naive());
+            let kept = self.book.kept_since(wallet, first).await?;
+            for date in first.iter_days().take_while(|date| *date <= newest_ready).filter(|date| !kept.contains(date)) {
                 self.book.begin(StatementDay::open(wallet, date, ready_at(wallet, date).unwrap_or(now), now)).await?;
             }
         }
@@ -86,11 +81,12 @@ impl DailyStatements {
         if !acquired.map_err(|error| FollowerError::Work(Box::new(error)))? {
             return Ok(0);
         }
+        let as_read = day.clone();
         let compared = self.commands.reconcile_day(&context(&day), day.wallet, day.date).await;
         let outcome = match compared {
-            Ok(result) => StatementDay::compared(result, self.commands.now()),
+            Ok(result) => compared_again(result, day.tries, self.commands.now()),
             Err(CommandFailure::ChannelRefused { code }) => self.not_there(day, code).await?,
-            Err(CommandFailure::ChannelUnavailable) => self.not_there(day, "channel_unavailable".to_owned()).await?,
+            Err(CommandFailure::ChannelUnavailable) => self.not_there(day, UNAVAILABLE.to_owned()).await?,
             Err(CommandFailure::ChannelNotConfigured) => self.not_there(day, "channel_not_configured".to_owned()).await?,
             // One day that cannot be compared does not hold up the others.
             Err(failure) => {
@@ -98,34 +94,57 @@ impl DailyStatements {
                 self.not_there(day, "failed".to_owned()).await?
             }
         };
-        let (wallet, state) = (outcome.wallet.as_str(), outcome.state.as_str());
-        if outcome.state != DayState::Open {
-            metrics::counter!("paystream_statement_days_total", "wallet" => wallet, "state" => state).increment(1);
-        }
-        if matches!(outcome.state, DayState::Different | DayState::Missing) {
-            tracing::warn!(statement.wallet = wallet, statement.date = %outcome.date, statement.state = state, "a day needs an operator");
-        }
-        self.book.put(outcome).await.map_err(work)?;
-        self.leases.release(NAME, &self.holder).await.map_err(|error| FollowerError::Work(Box::new(error)))?;
+        self.keep(outcome, &as_read).await.map_err(work)?;
+        self.release().await?;
         Ok(1)
     }
 
-    /// The day stays open until its statement is there. In the end it is asked for no more: where nothing moved that the log
-    /// knows of, there was none to come.
+    /// Keeps what came of a day, unless somebody else had it compared meanwhile: their result is no older than this.
+    async fn keep(&self, outcome: StatementDay, as_read: &StatementDay) -> Result<(), DatabaseError> {
+        let (wallet, date, state) = (outcome.wallet.as_str(), outcome.date, outcome.state);
+        if !self.book.replace_open(outcome, as_read).await? {
+            tracing::info!(statement.wallet = wallet, statement.date = %date, "a day was compared by somebody else meanwhile");
+            return Ok(());
+        }
+        if state != DayState::Open {
+            metrics::counter!("paystream_statement_days_total", "wallet" => wallet, "state" => state.as_str()).increment(1);
+        }
+        if matches!(state, DayState::Different | DayState::Missing) {
+            tracing::warn!(statement.wallet = wallet, statement.date = %date, statement.state = state.as_str(), "a day needs an operator");
+        }
+        Ok(())
+    }
+
+    /// The day stays open until its statement is there. In the end it is asked for no more: where the channel says that there
+    /// is none and nothing moved that the log knows of, there was none to come. Whatever else was in the way, nobody knows
+    /// what the channel did that day.
     async fn not_there(&self, day: StatementDay, word: String) -> Result<StatementDay, FollowerError> {
         let now = self.commands.now();
-        let age = now - ready_at(day.wallet, day.date).unwrap_or(now);
         tracing::info!(statement.wallet = day.wallet.as_str(), statement.date = %day.date, reason = %word, "there is no statement yet");
-        let pause = [SOON, LATER].into_iter().find(|(until, _)| age < *until).map(|(_, pause)| pause);
-        let (state, next_at) = match pause {
-            Some(pause) => (DayState::Open, Some(now + pause)),
-            None if self.commands.is_quiet(day.wallet, day.date).await.map_err(|error| FollowerError::Work(Box::new(error)))? => {
-                (DayState::Matched, None)
-            }
-            None => (DayState::Missing, None),
+        let next_at = look_again_at(day.wallet, day.date, now);
+        let state = match next_at {
+            Some(_) => DayState::Open,
+            // It was there once, and lines of it are not answered for.
+            None if day.result.is_some() => DayState::Different,
+            None if says_no_statement(&word) && self.is_quiet(&day).await? => DayState::Matched,
+            None => DayState::Missing,
         };
-        Ok(StatementDay { state, next_at, tries: day.tries.saturating_add(1), word: Some(word), looked_at: now, ..day })
+        Ok(StatementDay { state, next_at, tries: tried(day.tries), word: Some(word), looked_at: now, ..day })
     }
+
+    async fn is_quiet(&self, day: &StatementDay) -> Result<bool, FollowerError> {
+        self.commands.is_quiet(day.wallet, day.date).await.map_err(|error| FollowerError::Work(Box::new(error)))
+    }
+}
+
+/// What came of a comparison; where lines are not answered for, it was one more in vain.
+fn compared_again(result: Reconciliation, tries: u32, now: DateTime<Utc>) -> StatementDay {
+    let tries = if result.unanswered == 0 { 0 } else { tried(tries) };
+    StatementDay { tries, ..StatementDay::compared(result, now) }
+}
+
+fn tried(tries: u32) -> u32 {
+    tries.saturating_add(1)
 }
 
 /// Its commands decide by what stands on the log, so a day that is compared twice records nothing twice.
@@ -161,6 +180,10 @@ impl Follower for DailyStatements {
 
     async fn lag(&self) -> Result<Lag, FollowerError> {
         Ok(Lag::default())
+    }
+
+    async fn release(&self) -> Result<(), FollowerError> {
+        self.leases.release(NAME, &self.holder).await.map_err(|error| FollowerError::Work(Box::new(error)))
     }
 }
 

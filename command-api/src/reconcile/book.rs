@@ -7,11 +7,13 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use database::{DatabaseError, Migration};
 
-use super::Reconciliation;
+use super::{Reconciliation, look_again_at};
 use crate::wallet::Wallet;
 
 pub use memory::MemoryStatementBook;
@@ -20,7 +22,7 @@ pub use sql::SqlStatementBook;
 /// How far a day has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DayState {
-    /// The channel gave no statement yet; it is asked again.
+    /// The channel gave no statement yet, or did not answer when it was asked about a line; it is asked again.
     Open,
     /// Statement and log agree.
     Matched,
@@ -49,6 +51,9 @@ impl DayState {
     }
 }
 
+/// The word for a channel that did not answer.
+pub(crate) const UNAVAILABLE: &str = "channel_unavailable";
+
 /// A day of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementDay {
@@ -58,11 +63,11 @@ pub struct StatementDay {
     pub date: NaiveDate,
     /// How far it has come.
     pub state: DayState,
-    /// How often the channel was asked in vain.
+    /// How often the channel was asked in vain, since the day was compared by hand last.
     pub tries: u32,
     /// When it is asked next; `None` where it is not.
     pub next_at: Option<DateTime<Utc>>,
-    /// Why there is nothing to compare with, in one word.
+    /// Why there is nothing to compare with, or why lines are to be asked about again, in one word.
     pub word: Option<String>,
     /// What came of it.
     pub result: Option<Reconciliation>,
@@ -77,19 +82,29 @@ impl StatementDay {
         Self { wallet, date, state, tries: 0, next_at, word: None, result: None, looked_at: now }
     }
 
-    /// A day that was compared.
+    /// A day that was compared. Where the channel did not answer about a line it stays open, for as long as statements are
+    /// waited for: that money may be missing on the log.
     pub fn compared(result: Reconciliation, now: DateTime<Utc>) -> Self {
-        let state = if result.discrepancies.is_empty() { DayState::Matched } else { DayState::Different };
-        let (wallet, date) = (result.wallet, result.date);
-        Self { wallet, date, state, tries: 0, next_at: None, word: None, result: Some(result), looked_at: now }
+        let (wallet, date, is_whole) = (result.wallet, result.date, result.unanswered == 0);
+        let next_at = if is_whole { None } else { look_again_at(wallet, date, now) };
+        let state = match next_at {
+            Some(_) => DayState::Open,
+            None if result.discrepancies.is_empty() => DayState::Matched,
+            None => DayState::Different,
+        };
+        let word = (!is_whole).then(|| UNAVAILABLE.to_owned());
+        Self { wallet, date, state, tries: 0, next_at, word, result: Some(result), looked_at: now }
     }
 }
 
 /// Keeps what came of each day.
 #[async_trait]
 pub trait StatementBook: Send + Sync {
-    /// The newest day of a wallet that is kept.
-    async fn newest(&self, wallet: Wallet) -> Result<Option<NaiveDate>, DatabaseError>;
+    /// The oldest day of a wallet that is kept.
+    async fn oldest(&self, wallet: Wallet) -> Result<Option<NaiveDate>, DatabaseError>;
+
+    /// The days of a wallet that are kept, from `from` on.
+    async fn kept_since(&self, wallet: Wallet, from: NaiveDate) -> Result<BTreeSet<NaiveDate>, DatabaseError>;
 
     /// Keeps a day unless it is kept already.
     async fn begin(&self, day: StatementDay) -> Result<(), DatabaseError>;
@@ -97,7 +112,11 @@ pub trait StatementBook: Send + Sync {
     /// The open days that are due, the oldest first, at most `limit`.
     async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<StatementDay>, DatabaseError>;
 
-    /// Keeps how a day stands now.
+    /// Keeps how an open day stands now, unless somebody else has written it since it was read `as_read`. Answers whether it
+    /// was kept.
+    async fn replace_open(&self, day: StatementDay, as_read: &StatementDay) -> Result<bool, DatabaseError>;
+
+    /// Keeps how a day stands now, however it stood.
     async fn put(&self, day: StatementDay) -> Result<(), DatabaseError>;
 
     /// The days in a state, or all, the newest first: at most `limit` of those that come after `after` in that order, by day

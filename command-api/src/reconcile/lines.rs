@@ -1,14 +1,13 @@
 //! What the log holds of a line of a statement, and asking the channel where it holds nothing.
 
-use domain::order::{Order, Refund, RefundCause, RefundStatus};
-use domain::unknown_capture::{UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
+use domain::order::RefundStatus;
+use domain::unknown_capture::{Settlement, UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
 use domain::{Decider, Money, PayNo, RefundNo};
-use gateway::{Gateway, RefundFound, RefundState, StatementLine, StatementLineKind, TradeState};
+use gateway::{GatewayError, StatementLine, StatementLineKind, TradeState};
 
 use super::{Discrepancy, DiscrepancyKind, Movement};
 use crate::failure::CommandFailure;
 use crate::handler::Context;
-use crate::refunds::{ForeignRefund, stands_for_another};
 use crate::service::Commands;
 use crate::settle::BEIJING;
 use crate::streams;
@@ -23,9 +22,20 @@ pub(super) enum Found {
     Recorded,
     /// It does not match.
     Different(DiscrepancyKind),
+    /// The channel has it, and did not answer when it was asked about it.
+    Unanswered,
 }
 
-const CHANNEL_ONLY: Found = Found::Different(DiscrepancyKind::ChannelOnly);
+/// What is to be seen of a line by itself.
+pub(super) enum Looked {
+    /// What became of it.
+    Found(Found),
+    /// It is about a refund of this pay record under a number of the channel's own, and is to be looked at with all such
+    /// lines of the payment.
+    Foreign(PayNo),
+}
+
+pub(super) const CHANNEL_ONLY: Found = Found::Different(DiscrepancyKind::ChannelOnly);
 
 pub(super) fn discrepancy(kind: DiscrepancyKind, line: &StatementLine) -> Discrepancy {
     let (movement, refund_no) = match &line.kind {
@@ -37,10 +47,10 @@ pub(super) fn discrepancy(kind: DiscrepancyKind, line: &StatementLine) -> Discre
 }
 
 impl Commands {
-    pub(super) async fn look_at_line(&self, context: &Context, wallet: Wallet, line: &StatementLine) -> Result<Found, CommandFailure> {
+    pub(super) async fn look_at_line(&self, context: &Context, wallet: Wallet, line: &StatementLine) -> Result<Looked, CommandFailure> {
         match (&line.kind, self.pay_no_of(wallet, &line.out_trade_no).await?) {
-            (StatementLineKind::Payment, Some(pay_no)) => self.look_at_payment(context, pay_no, line).await,
-            (StatementLineKind::Payment, None) => self.look_at_unknown(context, wallet, line).await,
+            (StatementLineKind::Payment, Some(pay_no)) => self.look_at_payment(context, pay_no, line).await.map(Looked::Found),
+            (StatementLineKind::Payment, None) => self.look_at_unknown(context, wallet, line).await.map(Looked::Found),
             (StatementLineKind::Refund { refund_no, .. }, pay_no) => {
                 self.look_at_refund_line(context, wallet, pay_no, refund_no, line).await
             }
@@ -59,12 +69,9 @@ impl Commands {
         if let Some(amount) = self.captured(pay_no, &line.trade_no).await? {
             return Ok(same(amount, line.amount, Found::Matched));
         }
-        match self.settle_by_query(context, pay_no).await {
-            Ok(_) | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => {}
-            Err(failure) => return Err(failure),
-        }
+        let is_answered = is_answered(self.settle_by_query(context, pay_no).await)?;
         let amount = self.captured(pay_no, &line.trade_no).await?;
-        Ok(amount.map_or(CHANNEL_ONLY, |amount| same(amount, line.amount, Found::Recorded)))
+        Ok(amount.map_or(not_confirmed(is_answered), |amount| same(amount, line.amount, Found::Recorded)))
     }
 
     /// What the log holds of a payment to a record of ours.
@@ -84,7 +91,11 @@ impl Commands {
             (false, true) => return Ok(CHANNEL_ONLY),
             (false, false) => {}
         }
-        let Ok(TradeState::Paid(capture)) = self.gateway_of(wallet)?.query(&line.out_trade_no).await else { return Ok(CHANNEL_ONLY) };
+        let capture = match self.gateway_of(wallet)?.query(&line.out_trade_no).await {
+            Ok(TradeState::Paid(capture)) => capture,
+            Ok(_) | Err(GatewayError::Refused { .. }) => return Ok(CHANNEL_ONLY),
+            Err(GatewayError::Unknown { .. }) => return Ok(Found::Unanswered),
+        };
         if capture.trade_no != line.trade_no {
             return Ok(CHANNEL_ONLY);
         }
@@ -110,94 +121,54 @@ impl Commands {
         pay_no: Option<PayNo>,
         number: &str,
         line: &StatementLine,
-    ) -> Result<Found, CommandFailure> {
-        let Some(pay_no) = pay_no else {
-            // An operator gave back what never matched, or will be shown that it went back.
-            let stream_id = streams::unknown_capture(wallet.as_str(), &line.trade_no);
-            let is_settled = self.unknown_captures.load(&stream_id).await?.state.settlement.is_some();
-            return Ok(if is_settled { Found::Matched } else { CHANNEL_ONLY });
+    ) -> Result<Looked, CommandFailure> {
+        let pay_no = match pay_no {
+            Some(pay_no) => pay_no,
+            None => {
+                let stream_id = streams::unknown_capture(wallet.as_str(), &line.trade_no);
+                match self.unknown_captures.load(&stream_id).await?.state.settlement {
+                    // Of money that an operator assigned.
+                    Some(Settlement::Matched(pay_no)) => pay_no,
+                    // An operator gave back what never matched.
+                    Some(Settlement::Resolved) => return Ok(Looked::Found(Found::Matched)),
+                    // One will be shown that it went back.
+                    Some(Settlement::Assigned(_)) | None => return Ok(Looked::Found(CHANNEL_ONLY)),
+                }
+            }
         };
         let stream_id = streams::order(pay_no.order_id());
         let order = self.orders.load(&stream_id).await?.state;
         let ours = number.parse::<RefundNo>().ok().and_then(|refund_no| order.refund(refund_no));
-        let Some(refund) = ours else { return self.look_at_foreign_refund(context, pay_no, number, line, &order).await };
+        let Some(refund) = ours else { return Ok(Looked::Foreign(pay_no)) };
         if refund.amount != line.amount {
-            return Ok(Found::Different(DiscrepancyKind::AmountDiffers));
+            return Ok(Looked::Found(Found::Different(DiscrepancyKind::AmountDiffers)));
         }
         if refund.status == RefundStatus::Succeeded {
-            return Ok(Found::Matched);
+            return Ok(Looked::Found(Found::Matched));
         }
         let asked = if refund.status.is_open() {
             self.drive_refund(context, refund.refund_no).await
         } else {
             self.look_at_refund(context, refund).await
         };
-        match asked {
-            Ok(()) | Err(CommandFailure::ChannelUnavailable | CommandFailure::ChannelRefused { .. }) => {}
-            Err(failure) => return Err(failure),
-        }
+        let is_answered = is_answered(asked)?;
         let order = self.orders.load(&stream_id).await?.state;
         let has_succeeded = order.refund(refund.refund_no).is_some_and(|refund| refund.status == RefundStatus::Succeeded);
-        Ok(if has_succeeded { Found::Recorded } else { CHANNEL_ONLY })
+        Ok(Looked::Found(if has_succeeded { Found::Recorded } else { not_confirmed(is_answered) }))
     }
+}
 
-    /// A refund that was made on the channel's website. It is taken up once the channel confirms its number and its sum. One
-    /// that the log has without that number, because only a running total told of it or an operator had it made there, is the
-    /// same if it gives back the same.
-    async fn look_at_foreign_refund(
-        &self,
-        context: &Context,
-        pay_no: PayNo,
-        number: &str,
-        line: &StatementLine,
-        order: &Order,
-    ) -> Result<Found, CommandFailure> {
-        let foreign = ForeignRefund { pay_no, trade_no: &line.trade_no, number };
-        if let Some(known) = foreign.taken_up_in(order) {
-            let amount = order.refund(known).map(|refund| refund.amount);
-            return Ok(amount.map_or(CHANNEL_ONLY, |amount| same(amount, line.amount, Found::Matched)));
-        }
-        let issued = order.pay_record(pay_no).and_then(|record| record.issued.as_ref()).ok_or(CommandFailure::NotFound)?;
-        let configured = self.ports.channels.get(issued.channel).ok_or(CommandFailure::ChannelNotConfigured)?;
-        let confirmed = match configured.gateway.find_refund(&line.out_trade_no, number).await {
-            Ok(Some(RefundFound { amount, state: RefundState::Succeeded { refunded_at } })) if amount == line.amount => Some(refunded_at),
-            Ok(_) | Err(_) => None,
-        };
-        match (self.same_refund(order, pay_no, line, configured.gateway.as_ref()).await, confirmed) {
-            (Some(refund_no), Some(_)) => {
-                self.mark_foreign_refund(context, &foreign, refund_no).await?;
-                Ok(Found::Matched)
-            }
-            (Some(_), None) => Ok(Found::Matched),
-            (None, Some(refunded_at)) => match self.take_up_foreign_refund(context, &foreign, line.amount, refunded_at).await {
-                Ok(()) => Ok(Found::Recorded),
-                Err(CommandFailure::Order(_)) => Ok(CHANNEL_ONLY),
-                Err(failure) => Err(failure),
-            },
-            (None, None) => Ok(CHANNEL_ONLY),
-        }
+/// Whether the channel answered, be it with no. Errors: what is no matter of the channel's.
+fn is_answered<T>(asked: Result<T, CommandFailure>) -> Result<bool, CommandFailure> {
+    match asked {
+        Ok(_) | Err(CommandFailure::ChannelRefused { .. }) => Ok(true),
+        Err(CommandFailure::ChannelUnavailable) => Ok(false),
+        Err(failure) => Err(failure),
     }
+}
 
-    /// The refund of the log that a line under another number is about: seen at the channel without a number, or made there
-    /// by hand instead of by us, which the channel shows by not knowing ours.
-    async fn same_refund(&self, order: &Order, pay_no: PayNo, line: &StatementLine, gateway: &dyn Gateway) -> Option<RefundNo> {
-        let of_sum = |refund: &&Refund| {
-            let is_back = refund.status == RefundStatus::Succeeded && refund.amount == line.amount;
-            is_back && refund.is_of(pay_no, &line.trade_no) && !stands_for_another(order, refund.refund_no)
-        };
-        let (seen, ours): (Vec<&Refund>, Vec<&Refund>) =
-            order.refunds.iter().filter(of_sum).partition(|refund| refund.cause == RefundCause::ChannelSide);
-        if let Some(seen) = seen.first() {
-            return Some(seen.refund_no);
-        }
-        for refund in ours {
-            let asked = gateway.query_refund(&line.out_trade_no, &refund.refund_no.to_string()).await;
-            if matches!(asked, Ok(RefundState::NotFound)) {
-                return Some(refund.refund_no);
-            }
-        }
-        None
-    }
+fn not_confirmed(is_answered: bool) -> Found {
+    if is_answered { CHANNEL_ONLY } else { Found::Unanswered }
 }
 
 fn same(ours: Money, theirs: Money, found: Found) -> Found {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Channel, Currency, Money, RefundNo};
+use domain::{Channel, Currency, Money};
 use event_store::{EventFilter, Position, RecordedEvent};
 use gateway::{Statement, StatementLineKind};
 use serde::Deserialize;
@@ -38,13 +38,14 @@ struct Told {
 
 impl Commands {
     /// Payments and refunds of `wallet` from one moment until before another, as the channel itself named the time, that the
-    /// statement does not hold.
+    /// statement does not hold. It holds those that are `told` of under numbers of the channel's own.
     pub(super) async fn missing_in(
         &self,
         wallet: Wallet,
         from: DateTime<Utc>,
         until: DateTime<Utc>,
         statement: &Statement,
+        told: &BTreeSet<String>,
     ) -> Result<Vec<Discrepancy>, CommandFailure> {
         let in_statement: BTreeSet<(&str, Option<&str>)> = statement
             .lines
@@ -59,31 +60,17 @@ impl Commands {
         let (mut missing, mut after) = (Vec::new(), Position::START);
         loop {
             let page = self.ports.log.read_all_filtered(after, PAGE, &filter).await?;
-            let Some(last) = page.last() else { return Ok(without_foreign(missing, statement)) };
+            let Some(last) = page.last() else { return Ok(missing) };
             after = last.position;
-            let told =
+            let of_day =
                 page.iter().filter_map(discrepancy).filter(|(channel, at, _)| wallet.may_tell_of(*channel) && (from..until).contains(at));
-            missing.extend(
-                told.map(|(_, _, found)| found).filter(|found| !in_statement.contains(&(&found.trade_no, found.refund_no.as_deref()))),
-            );
+            let is_missing = |found: &Discrepancy| {
+                let is_told = found.refund_no.as_ref().is_some_and(|refund_no| told.contains(refund_no));
+                !is_told && !in_statement.contains(&(&found.trade_no, found.refund_no.as_deref()))
+            };
+            missing.extend(of_day.map(|(_, _, found)| found).filter(is_missing));
         }
     }
-}
-
-/// Without the refunds that the channel has under numbers of its own: each line of such a number, with the sum of one of
-/// ours of the same payment, is that one.
-fn without_foreign(mut missing: Vec<Discrepancy>, statement: &Statement) -> Vec<Discrepancy> {
-    let foreign = statement.lines.iter().filter(|line| match &line.kind {
-        StatementLineKind::Refund { refund_no, .. } => refund_no.parse::<RefundNo>().is_err(),
-        StatementLineKind::Payment => false,
-    });
-    let mut foreign: Vec<(&str, Money)> = foreign.map(|line| (line.trade_no.as_str(), line.amount)).collect();
-    missing.retain(|found| {
-        let place = foreign.iter().position(|(trade_no, amount)| *trade_no == found.trade_no && *amount == found.amount);
-        let place = place.filter(|_| found.movement == Movement::Refund);
-        place.map(|place| foreign.swap_remove(place)).is_none()
-    });
-    missing
 }
 
 /// What the event tells, with its channel and the time at the channel.

@@ -1,20 +1,23 @@
 use chassis::clock::Clock;
-use domain::PayNo;
+use chrono::TimeDelta;
 use domain::pay_record::PayRecordStatus;
+use domain::unknown_capture::{UnknownCapture, UnknownCaptureCommand};
+use domain::{Decider, PayNo};
 use gateway::{GatewayError, Operation, RefundFound, RefundState, Statement, StatementLine, StatementLineKind, TradeState};
 
 use super::*;
 use crate::refunds::RefundWish;
+use crate::streams;
 use crate::testing::*;
 
 /// The day of all payments of these tests, in Beijing.
-const DAY: &str = "2026-07-20";
+pub(super) const DAY: &str = "2026-07-20";
 
-fn fen(amount_minor: i64) -> Money {
+pub(super) fn fen(amount_minor: i64) -> Money {
     Money::new(amount_minor, domain::Currency::Cny).unwrap()
 }
 
-fn line(out_trade_no: &(impl ToString + ?Sized), trade_no: &str, amount: i64) -> StatementLine {
+pub(super) fn line(out_trade_no: &(impl ToString + ?Sized), trade_no: &str, amount: i64) -> StatementLine {
     StatementLine {
         kind: StatementLineKind::Payment,
         out_trade_no: out_trade_no.to_string(),
@@ -25,29 +28,29 @@ fn line(out_trade_no: &(impl ToString + ?Sized), trade_no: &str, amount: i64) ->
     }
 }
 
-fn refund_line(refund_no: &(impl ToString + ?Sized), out_trade_no: PayNo, trade_no: &str, amount: i64) -> StatementLine {
+pub(super) fn refund_line(refund_no: &(impl ToString + ?Sized), out_trade_no: PayNo, trade_no: &str, amount: i64) -> StatementLine {
     let kind = StatementLineKind::Refund { refund_no: refund_no.to_string(), channel_refund_no: None };
     StatementLine { kind, ..line(&out_trade_no, trade_no, amount) }
 }
 
-fn operator() -> Caller {
+pub(super) fn operator() -> Caller {
     Caller::Operator("olga".to_owned())
 }
 
 impl World {
     /// The day after, on which its statement is there.
-    fn next_day(&self) {
+    pub(super) fn next_day(&self) {
         self.clock.advance(TimeDelta::days(1));
     }
 
-    async fn reconcile(&self, lines: Vec<StatementLine>) -> Reconciliation {
+    pub(super) async fn reconcile(&self, lines: Vec<StatementLine>) -> Reconciliation {
         let date: NaiveDate = DAY.parse().unwrap();
         self.channel.statements(Ok(Statement { date, lines }));
         self.commands.reconcile(&operator(), Channel::AlipayQr, date, CORRELATION).await.unwrap()
     }
 }
 
-fn counts(result: &Reconciliation) -> (usize, usize, usize, Vec<DiscrepancyKind>) {
+pub(super) fn counts(result: &Reconciliation) -> (usize, usize, usize, Vec<DiscrepancyKind>) {
     (result.lines, result.matched, result.recorded, result.discrepancies.iter().map(|found| found.kind).collect())
 }
 
@@ -80,11 +83,13 @@ async fn a_line_that_the_channel_does_not_confirm_proves_nothing() {
     let world = World::new().await;
     let pay_no = world.pending().await;
     world.next_day();
-    let answers = [Ok(TradeState::AwaitingBuyer { trade_no: None }), Err(unknown(Operation::Query))];
-    for answer in answers {
+    let awaiting = Ok(TradeState::AwaitingBuyer { trade_no: None });
+    let answers = [(awaiting, 0), (Err(refused(Operation::Query)), 0), (Err(unknown(Operation::Query)), 1)];
+    for (answer, unanswered) in answers {
         world.channel.queries(answer);
         let result = world.reconcile(vec![line(&pay_no, "trade-1", COURSE_PRICE)]).await;
         assert_eq!(counts(&result), (1, 0, 0, vec![DiscrepancyKind::ChannelOnly]));
+        assert_eq!(result.unanswered, unanswered);
     }
     assert!(world.record(pay_no).await.captures.is_empty());
     let other_sum = DiscrepancyKind::AmountDiffers;
@@ -98,14 +103,45 @@ async fn money_under_a_number_that_is_not_ours_goes_to_the_operators_once_the_ch
     let world = World::new().await;
     world.next_day();
     let lines = vec![line("SHOP-7", "trade-9", 100)];
-    world.channel.queries(Err(unknown(Operation::Query)));
-    assert_eq!(counts(&world.reconcile(lines.clone()).await), (1, 0, 0, vec![DiscrepancyKind::ChannelOnly]));
-    assert!(world.all("UnknownCaptureReceived").await.is_empty());
+    for (answer, unanswered) in [(Err(unknown(Operation::Query)), 1), (Ok(TradeState::NotFound), 0), (Err(refused(Operation::Query)), 0)] {
+        world.channel.queries(answer);
+        let result = world.reconcile(lines.clone()).await;
+        assert_eq!((counts(&result), result.unanswered), ((1, 0, 0, vec![DiscrepancyKind::ChannelOnly]), unanswered));
+        assert!(world.all("UnknownCaptureReceived").await.is_empty());
+    }
     for _ in 0..2 {
         world.channel.queries(Ok(paid("trade-9", 100)));
         assert_eq!(counts(&world.reconcile(lines.clone()).await), (1, 0, 0, vec![DiscrepancyKind::ChannelOnly]));
         assert_eq!(world.all("UnknownCaptureReceived").await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_goes_back_of_money_that_an_operator_assigned_is_recorded_on_its_order() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    world.next_day();
+    let payment = || line("SHOP-7", "trade-9", COURSE_PRICE);
+    let website = StatementLine { out_trade_no: "SHOP-7".to_owned(), ..refund_line("2026072000001", pay_no, "trade-9", 500) };
+    world.channel.queries(Ok(paid("trade-9", COURSE_PRICE)));
+    world.reconcile(vec![payment()]).await;
+    let unassigned = world.reconcile(vec![payment(), website.clone()]).await;
+    assert_eq!(counts(&unassigned), (2, 0, 0, vec![DiscrepancyKind::ChannelOnly; 2]));
+
+    let (stream_id, context) = (streams::unknown_capture("alipay", "trade-9"), Context::of_channel("alipay", CORRELATION));
+    let assign = UnknownCaptureCommand::Assign { pay_no, reason: "hers".to_owned(), command_key: None };
+    let decide = |state: &UnknownCapture| UnknownCapture::decide(state, assign.clone());
+    world.commands.unknown_captures.execute(&stream_id, &context, decide).await.unwrap();
+    world.channel.queries(Ok(paid("trade-9", COURSE_PRICE)));
+    world.commands.take_up_decision(&context, &stream_id).await.unwrap();
+
+    let state = RefundState::Succeeded { refunded_at: Some(paid_at()) };
+    world.channel.refund_finds(Ok(Some(RefundFound { amount: fen(500), state })));
+    for (matched, recorded) in [(1, 1), (2, 0)] {
+        assert_eq!(counts(&world.reconcile(vec![payment(), website.clone()]).await), (2, matched, recorded, vec![]));
+    }
+    let refunds = world.load(pay_no.order_id()).await.refunds;
+    assert_eq!(refunds.iter().map(|refund| (refund.trade_no.as_str(), refund.amount)).collect::<Vec<_>>(), [("trade-9", fen(500))]);
 }
 
 #[tokio::test]
@@ -144,6 +180,11 @@ async fn refunds_are_matched_by_their_number_and_asked_about_where_the_log_has_n
     let payment = || line(&pay_no, "trade-1", COURSE_PRICE);
     let lines = |amount| vec![payment(), refund_line(&refund.refund_no, pay_no, "trade-1", amount)];
     assert_eq!(counts(&world.reconcile(lines(299)).await), (2, 1, 0, vec![DiscrepancyKind::AmountDiffers]));
+    for (answer, unanswered) in [(Err(unknown(Operation::QueryRefund)), 1), (Ok(RefundState::Processing), 0)] {
+        world.channel.refund_queries(answer);
+        let result = world.reconcile(lines(300)).await;
+        assert_eq!((counts(&result), result.unanswered), ((2, 1, 0, vec![DiscrepancyKind::ChannelOnly]), unanswered));
+    }
     world.channel.refund_queries(Ok(RefundState::Succeeded { refunded_at: Some(paid_at()) }));
     assert_eq!(counts(&world.reconcile(lines(300)).await), (2, 1, 1, vec![]));
     assert_eq!(counts(&world.reconcile(lines(300)).await), (2, 2, 0, vec![]));
@@ -176,7 +217,7 @@ async fn a_refund_made_on_the_channel_s_website_is_observed_once_the_channel_con
     assert_eq!(world.all("RefundObserved").await.len(), 2);
 }
 
-fn back() -> RefundState {
+pub(super) fn back() -> RefundState {
     RefundState::Succeeded { refunded_at: Some(paid_at()) }
 }
 

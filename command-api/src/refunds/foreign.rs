@@ -32,7 +32,8 @@ impl ForeignRefund<'_> {
         CallerKey::new("channel", &format!("refund of {}", self.trade_no), self.number, "")
     }
 
-    fn mark(&self, refund_no: RefundNo) -> OrderStreamEvent {
+    /// That the order has it, as `refund_no`.
+    pub(crate) fn mark(&self, refund_no: RefundNo) -> OrderStreamEvent {
         let CallerKey { key_hash, request_hash } = self.key();
         let recorded = IdempotencyKeyRecorded { key_hash, request_hash, pay_no: Some(self.pay_no), refund_no: Some(refund_no) };
         OrderStreamEvent::Order(recorded.into())
@@ -63,34 +64,32 @@ impl Commands {
         amount: Money,
         refunded_at: Option<DateTime<Utc>>,
     ) -> Result<(), CommandFailure> {
+        self.take_up_foreign_refund_if(context, foreign, amount, refunded_at, |_| true).await.map(drop)
+    }
+
+    /// The same where `is_new` holds of the order at which it is recorded; answers whether it was recorded.
+    pub(crate) async fn take_up_foreign_refund_if(
+        &self,
+        context: &Context,
+        foreign: &ForeignRefund<'_>,
+        amount: Money,
+        refunded_at: Option<DateTime<Utc>>,
+        is_new: impl Fn(&Order) -> bool + Send + Sync,
+    ) -> Result<bool, CommandFailure> {
         let (pay_no, trade_no, now) = (foreign.pay_no, foreign.trade_no.to_owned(), self.now());
         let command = RefundCommand::ObserveOne { pay_no, trade_no, amount, refunded_at, now };
         let decide = |order: &Order| {
-            if foreign.taken_up_in(order).is_some() {
+            if foreign.taken_up_in(order).is_some() || !is_new(order) {
                 return Ok(vec![]);
             }
             let events = Order::decide(order, OrderCommand::Refund(command.clone()))?;
             Ok::<_, OrderRejection>(foreign.marked(events))
         };
         let executed = self.orders.execute(&streams::order(pay_no.order_id()), context, decide).await?;
-        if !executed.events.is_empty() {
+        let is_recorded = !executed.events.is_empty();
+        if is_recorded {
             tracing::info!(order.id = %pay_no.order_id(), pay.no = %pay_no, "a refund was taken up that nobody here asked for");
         }
-        Ok(())
-    }
-
-    /// Records that the order has the refund already, as `refund_no`.
-    pub(crate) async fn mark_foreign_refund(
-        &self,
-        context: &Context,
-        foreign: &ForeignRefund<'_>,
-        refund_no: RefundNo,
-    ) -> Result<(), CommandFailure> {
-        let decide = |order: &Order| {
-            let is_marked = foreign.taken_up_in(order).is_some();
-            Ok::<_, OrderRejection>(if is_marked { vec![] } else { vec![foreign.mark(refund_no)] })
-        };
-        self.orders.execute(&streams::order(foreign.pay_no.order_id()), context, decide).await?;
-        Ok(())
+        Ok(is_recorded)
     }
 }

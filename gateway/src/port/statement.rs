@@ -71,3 +71,28 @@ pub enum StatementError {
 
 /// The most lines that one statement may have.
 pub const STATEMENT_LINE_LIMIT: usize = 1_000_000;
+
+/// The words with which channels refuse a statement because there is none of that day: Alipay's, and that of WeChat Pay's
+/// API v2. Where another word says that nothing moved, the statement is empty.
+const NO_STATEMENT: [&str; 2] = ["BILL_NOT_EXIST", "20002"];
+
+/// Whether a refusal's word says that the channel has no statement of that day, and not that it does not give it to us.
+pub fn says_no_statement(code: &str) -> bool {
+    // Alipay's may have a part before them.
+    NO_STATEMENT.contains(&code.rsplit_once('.').map_or(code, |(_, word)| word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_words_for_no_statement_say_that_there_is_none() {
+        for code in ["BILL_NOT_EXIST", "isp.BILL_NOT_EXIST", "20002"] {
+            assert!(says_no_statement(code), "{code}");
+        }
+        for code in ["isv.insufficient-isv-permissions", "20001", "20003", "NO_AUTH", "STATEMENT_CREATING", "paystream.no_statements", ""] {
+            assert!(!says_no_statement(code), "{code}");
+        }
+    }
+}

@@ -84,9 +84,12 @@ fn state_filter() -> Value {
 }
 
 fn day() -> Value {
-    let state = "`open`: there is no statement yet, and the channel is asked again; `matched`; `different`: see the discrepancies; \
-         `missing`: the channel had none for a week, although the log knows of money";
-    let word = schema::text("Why there was nothing to compare with, in one word; null where there was", "STATEMENT_CREATING");
+    let state = "`open`: there is no statement yet, or the channel did not answer about a line of it, and is asked again; `matched`; \
+         `different`: see the discrepancies; `missing`: there was none for a week, and nobody knows that nothing moved";
+    let word = schema::text(
+        "Why there was nothing to compare with, or why lines are asked about again, in one word; null otherwise",
+        "STATEMENT_CREATING",
+    );
     schema::answer(
         "A day of a wallet beside the log",
         &[

@@ -191,3 +191,161 @@ async fn both_protocols_of_wechat_pay_have_one_statement_and_each_wallet_its_own
     stage.at("2026-07-20T08:10:00Z").await;
     assert_eq!(stage.newest().await.wallet, Wallet::WechatV2, "what is offered no more is compared still");
 }
+
+/// Nobody asks any more after a week.
+async fn ends_as(stage: &Stage, answer: impl Fn(&Stage), word: &str) -> &'static str {
+    let asked = async |moment: &str| {
+        // More than there are days: each is asked for once at a moment.
+        for _ in 0..12 {
+            answer(stage);
+        }
+        stage.at(moment).await;
+    };
+    asked("2026-07-20T08:10:00Z").await;
+    asked("2026-07-27T12:00:00Z").await;
+    let oldest = stage.manager.book.page(None, None, 100).await.unwrap().pop().unwrap();
+    assert_eq!((oldest.date.to_string(), oldest.next_at, oldest.word.as_deref()), ("2026-07-19".to_owned(), None, Some(word)));
+    oldest.state.as_str()
+}
+
+#[tokio::test]
+async fn only_where_the_channel_says_that_there_is_none_a_quiet_day_matches_without_a_statement() {
+    for word in ["BILL_NOT_EXIST", "20002"] {
+        let stage = Stage::new().await;
+        assert_eq!(ends_as(&stage, |stage| stage.refuses(word), word).await, "matched", "{word}");
+    }
+    for word in ["isv.insufficient-isv-permissions", "NO_AUTH", "STATEMENT_CREATING", "paystream.no_statements"] {
+        let stage = Stage::new().await;
+        assert_eq!(ends_as(&stage, |stage| stage.refuses(word), word).await, "missing", "{word}");
+    }
+    let stage = Stage::new().await;
+    let silent = |stage: &Stage| stage.world.channel.statements(Err(unknown(Operation::DownloadStatement)));
+    assert_eq!(ends_as(&stage, silent, "channel_unavailable").await, "missing");
+}
+
+#[tokio::test]
+async fn a_day_of_a_wallet_that_is_configured_no_more_is_missing_in_the_end() {
+    let stage = Stage::new().await;
+    stage.refuses("BILL_NOT_EXIST");
+    stage.at("2026-07-20T08:10:00Z").await;
+    let Stage { world, manager, .. } = stage;
+    let without = world.without_channels();
+    assert!(Arc::ptr_eq(&without.ports.statements, &manager.book));
+    let stage = Stage::over(world, without);
+    stage.at("2026-07-27T12:00:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.state, day.word.as_deref()), (DayState::Missing, Some("channel_not_configured")));
+}
+
+#[tokio::test]
+async fn a_day_with_a_line_that_is_not_answered_for_stays_open_until_it_is() {
+    let stage = Stage::new().await;
+    let pay_no = stage.world.pending().await;
+    let lines = || vec![line(&pay_no.to_string(), "trade-1", COURSE_PRICE)];
+    stage.answers("2026-07-19", lines());
+    stage.world.channel.queries(Err(unknown(Operation::Query)));
+    stage.at("2026-07-20T08:10:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.state, day.tries, day.word.as_deref()), (DayState::Open, 1, Some("channel_unavailable")));
+    assert_eq!(day.next_at, Some("2026-07-20T08:40:00Z".parse().unwrap()));
+    let result = day.result.unwrap();
+    assert_eq!((result.unanswered, result.discrepancies.len()), (1, 1), "what is known is shown");
+    // A statement that does not come then takes nothing of that away.
+    stage.refuses("BILL_NOT_EXIST");
+    stage.at("2026-07-20T08:41:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.state, day.tries, day.result.unwrap().unanswered), (DayState::Open, 2, 1));
+    stage.answers("2026-07-19", lines());
+    stage.world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
+    stage.at("2026-07-20T09:12:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.state, day.next_at, day.word), (DayState::Matched, None, None));
+    assert_eq!(day.result.unwrap().recorded, 1);
+    assert_eq!(stage.world.record(pay_no).await.captures.len(), 1);
+}
+
+#[tokio::test]
+async fn a_line_that_is_never_answered_for_needs_an_operator_in_the_end() {
+    for comes_last in [true, false] {
+        let stage = Stage::new().await;
+        let pay_no = stage.world.pending().await;
+        let silent = || {
+            stage.answers("2026-07-19", vec![line(&pay_no.to_string(), "trade-1", COURSE_PRICE)]);
+            stage.world.channel.queries(Err(unknown(Operation::Query)));
+        };
+        silent();
+        stage.at("2026-07-20T08:10:00Z").await;
+        assert_eq!(stage.newest().await.state, DayState::Open);
+        if comes_last {
+            silent();
+        } else {
+            stage.refuses("BILL_NOT_EXIST");
+        }
+        stage.at("2026-07-27T12:00:00Z").await;
+        let oldest = stage.manager.book.page(None, None, 100).await.unwrap().pop().unwrap();
+        assert_eq!((oldest.state, oldest.next_at, oldest.result.unwrap().unanswered), (DayState::Different, None, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_comparison_by_hand_with_a_line_that_is_not_answered_for_is_taken_up_again() {
+    let stage = Stage::new().await;
+    let pay_no = stage.world.pending().await;
+    stage.answers("2026-07-19", vec![]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    let (olga, date) = (crate::Caller::Operator("olga".to_owned()), "2026-07-19".parse().unwrap());
+    let lines = || vec![line(&pay_no.to_string(), "trade-1", COURSE_PRICE)];
+    stage.answers("2026-07-19", lines());
+    stage.world.channel.queries(Err(unknown(Operation::Query)));
+    stage.world.commands.reconcile(&olga, Channel::AlipayQr, date, CORRELATION).await.unwrap();
+    assert_eq!(stage.days().await, [("2026-07-19".to_owned(), "open")]);
+    stage.answers("2026-07-19", lines());
+    stage.world.channel.queries(Ok(paid("trade-1", COURSE_PRICE)));
+    stage.at("2026-07-20T08:41:00Z").await;
+    assert_eq!(stage.days().await, [("2026-07-19".to_owned(), "matched")]);
+}
+
+#[tokio::test]
+async fn days_before_one_that_was_compared_by_hand_are_taken_up_too() {
+    let stage = Stage::new().await;
+    stage.answers("2026-07-19", vec![]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    // Nothing runs for five days, and then an operator is sooner.
+    stage.world.clock.advance("2026-07-26T02:00:00Z".parse::<DateTime<Utc>>().unwrap() - stage.world.clock.now());
+    let (olga, yesterday) = (crate::Caller::Operator("olga".to_owned()), "2026-07-25".parse().unwrap());
+    stage.world.commands.reconcile(&olga, Channel::AlipayQr, yesterday, CORRELATION).await.unwrap();
+    stage.at("2026-07-26T02:01:00Z").await;
+    let days: Vec<String> = stage.days().await.into_iter().map(|(date, _)| date).collect();
+    let all = ["2026-07-25", "2026-07-24", "2026-07-23", "2026-07-22", "2026-07-21", "2026-07-20", "2026-07-19"];
+    assert_eq!(days, all);
+    // Sixty days are taken up at most.
+    stage.at("2026-11-01T02:00:00Z").await;
+    let days: Vec<String> = stage.days().await.into_iter().map(|(date, _)| date).collect();
+    assert_eq!((days.len(), days[0].as_str(), days[59].as_str(), days[60].as_str()), (67, "2026-10-31", "2026-09-02", "2026-07-25"));
+}
+
+#[tokio::test]
+async fn an_orderly_stop_gives_the_lease_back() {
+    let stage = Stage::new().await;
+    let now = stage.world.clock.now();
+    assert!(stage.leases.try_acquire(NAME, "one", now, now + LEASE).await.unwrap());
+    stage.manager.release().await.unwrap();
+    assert!(stage.leases.try_acquire(NAME, "another", now, now + LEASE).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_an_operator_has_compared_meanwhile_stays() {
+    let stage = Stage::new().await;
+    let pay_no = stage.world.pending().await;
+    stage.answers("2026-07-19", vec![line(&pay_no.to_string(), "trade-1", COURSE_PRICE)]);
+    stage.answers("2026-07-19", vec![]);
+    stage.world.channel.queries(Err(unknown(Operation::Query)));
+    let commands = stage.world.commands.clone();
+    stage.world.channel.meanwhile(async move {
+        let (olga, date) = (crate::Caller::Operator("olga".to_owned()), "2026-07-19".parse().unwrap());
+        commands.reconcile(&olga, Channel::AlipayQr, date, CORRELATION).await.unwrap();
+    });
+    stage.at("2026-07-20T08:10:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.state, day.tries, day.result.unwrap().lines), (DayState::Matched, 0, 0));
+}

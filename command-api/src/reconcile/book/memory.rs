@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -29,8 +29,13 @@ fn key(wallet: Wallet, date: NaiveDate) -> (NaiveDate, std::cmp::Reverse<&'stati
 
 #[async_trait]
 impl StatementBook for MemoryStatementBook {
-    async fn newest(&self, wallet: Wallet) -> Result<Option<NaiveDate>, DatabaseError> {
-        Ok(self.with(|days| days.values().rev().find(|day| day.wallet == wallet).map(|day| day.date)))
+    async fn oldest(&self, wallet: Wallet) -> Result<Option<NaiveDate>, DatabaseError> {
+        Ok(self.with(|days| days.values().find(|day| day.wallet == wallet).map(|day| day.date)))
+    }
+
+    async fn kept_since(&self, wallet: Wallet, from: NaiveDate) -> Result<BTreeSet<NaiveDate>, DatabaseError> {
+        let is_asked_for = |day: &&StatementDay| day.wallet == wallet && day.date >= from;
+        Ok(self.with(|days| days.values().filter(is_asked_for).map(|day| day.date).collect()))
     }
 
     async fn begin(&self, day: StatementDay) -> Result<(), DatabaseError> {
@@ -44,6 +49,15 @@ impl StatementBook for MemoryStatementBook {
         let is_due = |day: &&StatementDay| day.state == DayState::Open && day.next_at.is_some_and(|at| at <= now);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(self.with(|days| days.values().filter(is_due).take(limit).cloned().collect()))
+    }
+
+    async fn replace_open(&self, day: StatementDay, as_read: &StatementDay) -> Result<bool, DatabaseError> {
+        Ok(self.with(|days| {
+            let is_as_read = |kept: &&mut StatementDay| {
+                kept.state == DayState::Open && (kept.tries, kept.looked_at) == (as_read.tries, as_read.looked_at)
+            };
+            days.get_mut(&key(day.wallet, day.date)).filter(is_as_read).map(|kept| *kept = day).is_some()
+        }))
     }
 
     async fn put(&self, day: StatementDay) -> Result<(), DatabaseError> {

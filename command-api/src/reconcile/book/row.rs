@@ -13,6 +13,8 @@ struct Stored {
     lines: usize,
     matched: usize,
     recorded: usize,
+    #[serde(default)]
+    unanswered: usize,
     discrepancies: Vec<StoredDiscrepancy>,
 }
 
@@ -38,8 +40,8 @@ pub(super) fn written(result: &Reconciliation) -> String {
         amount: found.amount.amount_minor(),
         currency: found.amount.currency(),
     });
-    let (lines, matched, recorded) = (result.lines, result.matched, result.recorded);
-    let stored = Stored { lines, matched, recorded, discrepancies: discrepancies.collect() };
+    let Reconciliation { lines, matched, recorded, unanswered, .. } = *result;
+    let stored = Stored { lines, matched, recorded, unanswered, discrepancies: discrepancies.collect() };
     serde_json::to_string(&stored).unwrap_or_else(|error| unreachable!("numbers and texts in a struct are JSON: {error}"))
 }
 
@@ -57,6 +59,6 @@ pub(super) fn read(wallet: Wallet, date: NaiveDate, text: &str) -> Option<Reconc
         })
     });
     let discrepancies = discrepancies.collect::<Option<_>>()?;
-    let Stored { lines, matched, recorded, .. } = stored;
-    Some(Reconciliation { wallet, date, lines, matched, recorded, discrepancies })
+    let Stored { lines, matched, recorded, unanswered, .. } = stored;
+    Some(Reconciliation { wallet, date, lines, matched, recorded, unanswered, discrepancies })
 }
