@@ -186,6 +186,96 @@ fn the_proxy_passes_on_to_services_that_are_there() {
     assert_eq!(upstreams, ["command-api", "query-api", "sandbox"].map(str::to_owned).into());
 }
 
+/// A `location` of the proxy: what is said of a path, and of all that begin with it unless it is exact.
+#[derive(Debug)]
+struct Location {
+    path: String,
+    is_exact: bool,
+    denies: bool,
+}
+
+/// All of them. One with a regular expression would have another precedence, and there is none.
+fn locations(text: &str) -> Vec<Location> {
+    let mut locations = Vec::new();
+    for part in text.split("\n    location ").skip(1) {
+        let (head, rest) = part.split_once('{').unwrap();
+        let body = rest.split_once('}').unwrap().0;
+        assert!(!body.contains('{'), "a block in the location {head}");
+        let (is_exact, path) = match head.split_whitespace().collect::<Vec<_>>()[..] {
+            [path] => (false, path),
+            ["=", path] => (true, path),
+            _ => panic!("neither a path nor all that begins with it: location {head}"),
+        };
+        let denies = body.contains("return ");
+        assert!(denies || body.contains("proxy_pass http://$where;"), "{head} does neither");
+        locations.push(Location { path: path.to_owned(), is_exact, denies });
+    }
+    assert_eq!(locations.len(), text.lines().filter(|line| line.trim_start().starts_with("location ")).count());
+    locations
+}
+
+/// Whether nobody is asked for `path`: the exact location counts, else the longest that it begins with.
+fn is_denied(locations: &[Location], path: &str) -> bool {
+    let covering =
+        locations.iter().filter(|location| if location.is_exact { location.path == path } else { path.starts_with(&location.path) });
+    covering.max_by_key(|location| (location.is_exact, location.path.len())).is_none_or(|location| location.denies)
+}
+
+/// Paths that the map names, each with where it sends them: for an expression one of each alternative.
+fn named_paths(text: &str) -> Vec<(String, String)> {
+    let map = text.split_once("map $uri $where {").unwrap().1.split_once('}').unwrap().0;
+    let mut paths = Vec::new();
+    for line in map.lines().map(str::trim).filter(|line| line.starts_with('~')) {
+        let (expression, target) = line.trim_end_matches(';').split_once(' ').unwrap();
+        let prefix = expression.strip_prefix("~^").unwrap_or_else(|| panic!("{expression} is not about how a path begins"));
+        let mut made = vec![String::new()];
+        let mut rest = prefix;
+        while let Some((before, group)) = rest.split_once('(') {
+            let (alternatives, after) = group.split_once(')').unwrap();
+            made = alternatives.split('|').flat_map(|word| made.iter().map(move |path| format!("{path}{before}{word}"))).collect();
+            rest = after;
+        }
+        for path in made {
+            let path = format!("{path}{rest}").replace("[^/]+", "some");
+            let path = path.strip_suffix('$').map_or_else(|| format!("{path}more"), str::to_owned);
+            assert!(path.chars().all(|one| one.is_ascii_alphanumeric() || "/-".contains(one)), "{expression} gives {path}");
+            paths.push((path, target.to_owned()));
+        }
+    }
+    paths
+}
+
+/// What the map sends somewhere and a location denies.
+fn named_and_denied(text: &str) -> Vec<String> {
+    let locations = locations(text);
+    named_paths(text).into_iter().map(|(path, _)| path).filter(|path| is_denied(&locations, path)).collect()
+}
+
+#[test]
+fn the_proxy_denies_nothing_that_it_sends_somewhere_by_name() {
+    let text = std::fs::read_to_string(root().join("docker/nginx.conf")).unwrap();
+    let named = named_paths(&text);
+    for (path, target) in [
+        ("/checkout/more", "command_api"),
+        ("/wechat/more", "command_api"),
+        ("/api/v1/operations/reconciliations", "command_api"),
+        ("/api/v1/products/some/wechat-qr", "command_api"),
+        ("/sandbox/more", "sandbox"),
+    ] {
+        assert!(named.contains(&(path.to_owned(), target.to_owned())), "{path} is not among {named:?}");
+    }
+    assert_eq!(named_and_denied(&text), [""; 0]);
+    // What each process tells of itself, and does to itself, is for those who run it.
+    for path in ["/metrics", "/api/v1/operations/views/orders/rebuild"] {
+        assert!(is_denied(&locations(&text), path), "{path} is open to the world");
+    }
+    // And the check can fail: by how a path begins, and by the whole of it.
+    for location in ["/api/v1/operations/", "= /api/v1/operations/reconciliations"] {
+        let denied = named_and_denied(&format!("{text}\n    location {location} {{ return 404; }}\n"));
+        assert_eq!(denied, ["/api/v1/operations/reconciliations"], "{location}");
+    }
+}
+
 #[test]
 fn the_configuration_of_nats_is_taken_by_nats_server_and_flushes_each_message() {
     let compose = compose();

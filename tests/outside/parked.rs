@@ -85,12 +85,12 @@ impl Stage {
         .await
     }
 
-    /// The gauges of a metric by follower.
-    async fn lag(&self, unit: &str, follower: &str) -> f64 {
+    /// The gauge of a follower's lag; a process that has just begun may not have it yet.
+    async fn lag(&self, unit: &str, follower: &str) -> Result<f64, String> {
         let metrics = self.server.api().get("/metrics").send().await.expect(200).text();
         let line = format!("paystream_follower_lag_{unit}{{follower=\"{follower}\"}} ");
         let value = metrics.lines().find_map(|shown| shown.strip_prefix(&line));
-        value.unwrap_or_else(|| panic!("no {line}")).parse().unwrap()
+        Ok(value.ok_or_else(|| format!("no {line}"))?.parse().unwrap())
     }
 }
 
@@ -257,13 +257,13 @@ fn how_far_each_follower_is_behind_is_told_in_events_and_seconds() {
         // What stands still is told of, and grows in seconds; what reads the log is not behind.
         for follower in ["relay", "points", "course_selections"] {
             eventually(&format!("{follower} is behind"), async || {
-                let (events, seconds) = (stage.lag("events", follower).await, stage.lag("seconds", follower).await);
+                let (events, seconds) = (stage.lag("events", follower).await?, stage.lag("seconds", follower).await?);
                 if events >= 1.0 && seconds > 1.0 { Ok(()) } else { Err(format!("{events} events, {seconds} s")) }
             })
             .await;
         }
         for follower in ["orders", "pay_records"] {
-            eventually(&format!("{follower} is not behind"), async || match stage.lag("events", follower).await {
+            eventually(&format!("{follower} is not behind"), async || match stage.lag("events", follower).await? {
                 0.0 => Ok(()),
                 events => Err(events.to_string()),
             })
@@ -278,7 +278,7 @@ async fn all_caught_up(stage: &Stage) {
     within(CAUGHT_UP_LIMIT, "nobody is behind", async || {
         for follower in FOLLOWERS {
             for unit in ["events", "seconds"] {
-                let lag = stage.lag(unit, follower).await;
+                let lag = stage.lag(unit, follower).await?;
                 if lag > 0.0 {
                     return Err(format!("{follower}: {lag} {unit}"));
                 }

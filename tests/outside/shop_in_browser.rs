@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::harness::browser::{Browser, Screen};
 use super::harness::journey::{OpenOrder, open_order};
 use super::harness::random::unique;
-use super::harness::{FREE_COURSE, PAID_COURSE, Paystream, SharedPaystream, eventually, qr, run};
+use super::harness::{FREE_COURSE, PAID_COURSE, Paystream, SharedPaystream, eventually, run};
 
 static SHARED: SharedPaystream = SharedPaystream::new("browser");
 
@@ -74,12 +74,7 @@ fn a_learner_who_chooses_wechat_pay_is_shown_its_code_and_pays_with_it() {
             record["qr_content"].as_str().map(str::to_owned).ok_or_else(|| record.to_string())
         })
         .await;
-        eventually("the page shows the code of WeChat Pay", async || {
-            let shown = browser.picture_of("qr").await;
-            let text = std::panic::catch_unwind(|| qr::read_png(&shown)).map_err(|_| "no code".to_owned())?;
-            if text == code { Ok(()) } else { Err(text) }
-        })
-        .await;
+        browser.until_qr_says(&code).await;
         server.api().sandbox_pay(&pay_no, "once").await.expect(200);
         browser.until_state("paid").await;
         alice.until_order_is(&order_id, "paid").await;
@@ -103,7 +98,7 @@ async fn shown_order(server: &Paystream) -> (String, String) {
 async fn checkout_shows_what_is_owed(server: &Paystream, browser: &Browser, pay_no: &str) {
     assert!(browser.until_text("amount", |text| text.contains("199.00")).await.contains('¥'));
     let record = server.buyer("alice").until_pay_record_is(pay_no, "pending").await;
-    assert_eq!(qr::read_png(&browser.picture_of("qr").await), record["qr_content"].as_str().unwrap());
+    browser.until_qr_says(record["qr_content"].as_str().unwrap()).await;
     assert!(!browser.text("pay-twice-warning").await.is_empty());
     browser.see("i-have-paid").await;
     let first = browser.until_text("countdown", |text| text.contains(|character: char| character.is_ascii_digit())).await;
@@ -178,17 +173,12 @@ fn an_expired_code_is_renewed_on_the_page() {
         let browser = Browser::open("renew", Screen::Desktop).await;
         browser.goto(&order.checkout_url).await;
         browser.until_state("awaiting_payment").await;
-        let first = qr::read_png(&browser.picture_of("qr").await);
+        browser.until_qr_says(&order.qr_content).await;
         // The code lives two hours at Alipay; the order lives longer here.
         server.api().advance_clock(Duration::from_mins(121)).await;
         browser.goto(&order.checkout_url).await;
         browser.click("renew").await;
-        let renewed = eventually("another code is shown", async || {
-            let shown = browser.picture_of("qr").await;
-            let text = std::panic::catch_unwind(|| qr::read_png(&shown)).map_err(|_| "no code".to_owned())?;
-            if text == first { Err(text) } else { Ok(text) }
-        })
-        .await;
+        let renewed = browser.until_qr("another code", |text| text != order.qr_content).await;
         assert!(!renewed.is_empty());
         browser.keep_screenshot("renewed").await;
         browser.close().await;

@@ -1,7 +1,5 @@
 //! Stopping: what runs is finished, what does not end is cut, and all of it within five seconds.
 
-use std::time::{Duration, Instant};
-
 use rustix::process::Signal;
 use sqlx::ConnectOptions;
 use tokio::io::AsyncWriteExt;
@@ -10,7 +8,7 @@ use tokio::net::TcpStream;
 use super::harness::journey::open_order;
 use super::harness::server::STOP_LIMIT;
 use super::harness::watch::Watch;
-use super::harness::{Config, PAID_COURSE, Paystream, eventually, run};
+use super::harness::{Config, PAID_COURSE, Paystream, StoreKind, eventually, run};
 
 #[test]
 fn a_stop_ends_within_five_seconds_although_somebody_watches() {
@@ -30,7 +28,7 @@ fn a_stop_ends_within_five_seconds_although_somebody_watches() {
     });
 }
 
-/// How many processes have the lease by which orders are looked after: one or none.
+/// How many processes have the lease by which orders are looked after, in the file of the embedded store: one or none.
 async fn leases(server: &Paystream) -> i64 {
     let file = server.data_folder().join("state.db");
     let mut state = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
@@ -51,7 +49,7 @@ async fn until_one_is_held(server: &Paystream, buyer: &str) {
 #[test]
 fn a_stop_gives_the_lease_back() {
     run(async {
-        let mut server = Paystream::start("leases", Config::default()).await;
+        let mut server = Paystream::start("leases", Config::on(StoreKind::Embedded)).await;
         until_one_is_held(&server, "alice").await;
         server.terminate().await;
         assert_eq!(leases(&server).await, 0);
@@ -125,9 +123,9 @@ fn a_half_sent_request_does_not_hold_up_the_stop() {
         }
         // An answered request came after them, so they are with the server.
         server.api().get("/healthz").send().await.expect(200);
-        let started = Instant::now();
         server.terminate().await;
-        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+        // Nobody waited for their other halves until the time for running requests was over.
+        assert!(!server.log_text().contains("did not end in time"), "{}", server.log_text());
     });
 }
 

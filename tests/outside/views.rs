@@ -1,7 +1,6 @@
 //! What the query side promises: reading one's own writes, paging, entity tags, live updates, and the log for auditors.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -230,19 +229,5 @@ fn an_unknown_stream_has_no_events_and_only_auditors_read_the_log() {
             caller.get("/api/v1/audit/events").send().await.expect(403).problem();
             caller.get("/api/v1/audit/streams/log").send().await.expect(403).problem();
         }
-    });
-}
-
-#[test]
-fn a_view_answers_within_a_moment_of_the_write() {
-    run(async {
-        let server = SHARED.get().await;
-        let buyer = server.buyer(&unique("soon"));
-        let selection = buyer.select_course(PAID_COURSE).await.expect(201);
-        let started = std::time::Instant::now();
-        let path = format!("/api/v1/course-selections/{}", selection.field("selection_id"));
-        buyer.get(&path).after(&selection.position()).send().await.expect(200);
-        // Followers are woken by the append; only a missed wake-up makes a reader wait for the polling behind it.
-        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     });
 }

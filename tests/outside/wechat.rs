@@ -241,20 +241,12 @@ fn the_checkout_shows_both_wallets_and_the_code_of_whichever_is_chosen() {
                 Ok(reply.field("qr_content"))
             })
             .await;
-            eventually("the page shows that code", async || {
-                let shown = qr::read_png(&browser.picture_of("qr").await);
-                if shown == expected { Ok(()) } else { Err(shown) }
-            })
-            .await;
+            browser.until_qr_says(&expected).await;
         }
         // The one code for both holds our own link, and begins nothing at either channel.
         let own = by_channel(&buyer, &order.order_id, "aggregate").await.expect(201).field("qr_content");
         browser.click("channel-aggregate").await;
-        eventually("the page shows the code for both", async || {
-            let shown = qr::read_png(&browser.picture_of("qr").await);
-            if shown == own { Ok(()) } else { Err(shown) }
-        })
-        .await;
+        browser.until_qr_says(&own).await;
         browser.keep_screenshot("checkout").await;
         browser.assert_nothing_sticks_out().await;
         server.api().sandbox_pay(&format!("{}04", order.order_id), "once").await.expect(200);

@@ -1,20 +1,30 @@
-//! The proof in small: fewer events, on both stores where a server is at hand.
+//! The proof in small: fewer events, on both stores.
 
 use super::*;
 
-fn options(events: u32) -> Options {
+/// The proof on this ground.
+async fn prove_in_small(ground: Ground<'_>, store: Store, nats_folder: &std::path::Path) {
+    let nats = NatsServer::start(nats_folder, false).await.unwrap();
     let (folder, output) = (None, PathBuf::new());
-    Options { events, store: Store::Sqlite, orders_per_second: 20, seconds_before: 1, folder, output }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_consumer_reads_all_in_order_and_the_others_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let nats = NatsServer::start(folder.path(), false).await.unwrap();
-    let proof = prove(&nats, Ground::Sqlite(folder.path()), &options(6_000)).await.unwrap();
+    let options = Options { events: 6_000, store, orders_per_second: 20, seconds_before: 1, folder, output };
+    let proof = prove(&nats, ground, &options).await.unwrap();
     assert_eq!(proof.events_before, 6_000);
     assert!(proof.events_in_all > proof.events_before, "nobody bought meanwhile: {proof:?}");
     nats.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_consumer_reads_all_in_order_and_the_others_go_on_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    prove_in_small(Ground::Sqlite(folder.path()), Store::Sqlite, folder.path()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_consumer_reads_all_in_order_and_the_others_go_on_on_postgres() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = PostgresServer::start(folder.path()).await.unwrap();
+    prove_in_small(Ground::Postgres(&server), Store::Postgres, folder.path()).await;
+    server.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::poll::{DEADLINE, within};
 use super::process::{Running, free_port, kill_tree, tied};
-use super::{eventually, workspace};
+use super::{eventually, qr, workspace};
 
 /// The screen that a page is shown on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +123,22 @@ impl Browser {
             }
         })
         .await;
+    }
+
+    /// Waits until the checkout shows a code whose text satisfies `wanted`; answers the text. Until then the page may show none,
+    /// or one that is covered.
+    pub(crate) async fn until_qr(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        eventually(&format!("the page shows {what}"), async || {
+            let picture = self.see("qr").await.screenshot().await.map_err(|error| error.to_string())?;
+            let text = qr::try_read_png(&picture)?;
+            if wanted(&text) { Ok(text) } else { Err(text) }
+        })
+        .await
+    }
+
+    /// Waits until the checkout shows the code with this text.
+    pub(crate) async fn until_qr_says(&self, expected: &str) {
+        self.until_qr(&format!("the code {expected}"), |text| text == expected).await;
     }
 
     /// What the element with this `data-testid` looks like, as PNG.

@@ -2,11 +2,17 @@
 
 /// The text in the one QR code of a PNG image.
 pub(crate) fn read_png(png: &[u8]) -> String {
+    try_read_png(png).unwrap_or_else(|reason| panic!("{reason}"))
+}
+
+/// The same, or why there is none: a camera may also see a page that has yet to show its code whole.
+pub(crate) fn try_read_png(png: &[u8]) -> Result<String, String> {
     let (width, height, grey) = grey_pixels(png);
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| grey[y * width + x]);
-    let codes = image.detect_grids();
-    assert_eq!(codes.len(), 1, "codes in an image of {width} x {height} pixels");
-    codes[0].decode().unwrap().1
+    match image.detect_grids().as_slice() {
+        [code] => code.decode().map(|(_, text)| text).map_err(|error| format!("a code that cannot be read: {error}")),
+        codes => Err(format!("{} codes in an image of {width} x {height} pixels", codes.len())),
+    }
 }
 
 /// The text in the QR code of a `data:` address of a PNG image.

@@ -222,9 +222,14 @@ impl Paystream {
 
     /// Waits for it to end by itself, which it must; answers how.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let status = self.until_ended(START_LIMIT).await;
+        self.ended_within(START_LIMIT).await
+    }
+
+    /// As [`Paystream::ended`], where what it waits for may take longer than a start.
+    pub(crate) async fn ended_within(&mut self, limit: Duration) -> ExitStatus {
+        let status = self.until_ended(limit).await;
         self.process = None;
-        status.unwrap_or_else(|| panic!("it runs on:\n{}", tail(&self.log)))
+        status.unwrap_or_else(|| panic!("after {limit:?} it runs on:\n{}", tail(&self.log)))
     }
 
     fn starter(&self) -> Command {
