@@ -112,8 +112,10 @@ impl Relay {
     async fn run_with(&self, kept: Option<Session>, known: &mut Predecessors) -> Result<Progress, RelayError> {
         let mut session = match kept {
             Some(session) => session,
-            None => self.begin(known).await?,
+            None => self.begin().await?,
         };
+        // Where another run of this relay was under way beside the one that left the session, what is known is of another place.
+        known.go_to(session.position, session.lineage, self.log.as_ref(), &self.subjects).await?;
         let mut progress = self.publish(&mut session, known).await?;
         self.reached.store(session.position.as_i64(), Ordering::Relaxed);
         if progress.applied == 0 && progress.caught_up && !self.is_as_left(&mut session).await? {
@@ -126,7 +128,7 @@ impl Relay {
     }
 
     /// Reads the stream's end and finds its place in the log.
-    async fn begin(&self, known: &mut Predecessors) -> Result<Session, RelayError> {
+    async fn begin(&self) -> Result<Session, RelayError> {
         self.broker.ensure_stream().await?;
         let lineage = lineage::current(self.log.as_ref()).await?.ok_or(RelayError::NoLineage)?;
         let tail = self.broker.tail().await?;
@@ -134,7 +136,6 @@ impl Relay {
             None => Position::START,
             Some(last) => self.place_of(last, lineage).await?,
         };
-        known.go_to(position, lineage, self.log.as_ref(), &self.subjects).await?;
         tracing::info!(
             relay.position = position.as_i64(),
             relay.last_sequence = tail.extent.last_sequence,

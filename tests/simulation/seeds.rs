@@ -19,6 +19,10 @@ const REGRESSIONS: &[(u64, u64)] = &[
     (111_094_579_277_704, 1200),
     // A process that stood still granted a coupon after the payment had gone back, and died.
     (65_590_021_666_194, 700),
+    // Two runs of one relay at once: what it knew of the messages before was of another place than its session.
+    (93_565_743_934_189, 600),
+    // Two looks at one record with two late payments at once: their refunds had one id.
+    (97_693_359_489_872, 400),
 ];
 
 /// Steps of each seed: long enough for a life or two of every order, short enough that many seeds are tried.

@@ -95,7 +95,7 @@ pub enum OrderCommand {
         /// The pay record whose money came late.
         pay_no: PayNo,
     },
-    /// Give a late payment back.
+    /// Give late payments back: all that came late to the record and are not on their way back.
     RefundLatePayment {
         /// The pay record whose money came late.
         pay_no: PayNo,

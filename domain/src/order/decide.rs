@@ -223,11 +223,18 @@ fn refund_late_payment(
     if !matches!(order.status, OrderStatus::Expired | OrderStatus::Paid) {
         return Err(OrderRejection::WrongState);
     }
-    let Some((_, capture)) = late_capture(order, pay_no)? else {
-        let paid_by_it = order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no);
-        return if paid_by_it { Err(OrderRejection::AlreadyPaid) } else { Ok(vec![]) };
-    };
-    let of = Payment { pay_no, trade_no: &capture.trade_no, reason: None, now };
-    let event = refund::begin(order, created, &of, capture.amount, RefundCause::Late);
-    Ok(event.into_iter().map(OrderStreamEvent::Order).collect())
+    let paid_by_it = order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no);
+    if paid_by_it && late_capture(order, pay_no)?.is_none() {
+        return Err(OrderRejection::AlreadyPaid);
+    }
+    // All of the record's at once: who does the same at the same time then finds none left.
+    let (mut order, mut events) = (order.clone(), Vec::new());
+    while let Some((_, capture)) = late_capture(&order, pay_no)? {
+        let of = Payment { pay_no, trade_no: &capture.trade_no, reason: None, now };
+        let Some(begun) = refund::begin(&order, created, &of, capture.amount, RefundCause::Late) else { break };
+        let event = OrderStreamEvent::Order(begun);
+        order = order.evolved(&event);
+        events.push(event);
+    }
+    Ok(events)
 }

@@ -91,6 +91,16 @@ fn an_order_paid_by_another_attempt_is_not_revived_and_the_late_money_goes_back(
 }
 
 #[test]
+fn all_late_payments_of_an_attempt_go_back_at_once() {
+    let both = after(late_order(), [late(1, "T2")]);
+    let back = [refund(1, 1, "T1", PRICE, RefundCause::Late), refund(2, 1, "T2", PRICE, RefundCause::Late)];
+    given(&both).when(refund_late(1)).then(back.clone());
+    given(&after(both.clone(), back)).when(refund_late(1)).then_nothing();
+    let one = refund(1, 1, "T1", PRICE, RefundCause::Late);
+    given(&after(both, [one])).when(refund_late(1)).then([refund(2, 1, "T2", PRICE, RefundCause::Late)]);
+}
+
+#[test]
 fn two_late_payments_of_one_attempt_pay_once_and_one_goes_back() {
     let both = after(late_order(), [late(1, "T2")]);
     given(&both).when(revive(1)).then([revived(1), confirmed(1, "T1"), paid(1)]);

@@ -156,7 +156,8 @@ impl State {
         let Some(captured) = self.captures.get(trade_no) else { return TradeState::Unrecognised("PAID_WITHOUT_MONEY".to_owned()) };
         let amount = Money::new(captured.amount_minor, Currency::Cny).unwrap_or_else(|_| Money::zero(Currency::Cny));
         let is_whole = self.refunds.sum(trade_no) == captured.amount_minor;
-        let capture = Capture { trade_no: trade_no.to_owned(), amount, paid_at: Some(captured.paid_at), is_final: is_whole, has_refunds: false };
+        let capture =
+            Capture { trade_no: trade_no.to_owned(), amount, paid_at: Some(captured.paid_at), is_final: is_whole, has_refunds: false };
         if is_whole { TradeState::ClosedRefunded(capture) } else { TradeState::Paid(capture) }
     }
 
