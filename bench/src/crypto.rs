@@ -3,14 +3,14 @@
 mod messages;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::conditions::Conditions;
 use crate::report::{self, Table};
+use crate::thread_cost;
 use crate::trouble::{Doing, Trouble};
 
 /// How the benchmark is run.
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Trouble> {
 /// What one takes on average with all cores at it: two that share one unit are slower together than alone.
 fn measured(operation: &Operation, cores: usize, length: Duration) -> Result<u64, Trouble> {
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores.max(1)).map(|_| scope.spawn(|| each(operation, length))).collect();
+        let threads: Vec<_> = (0..cores.max(1)).map(|_| scope.spawn(|| thread_cost::each(length, || (operation.once)()))).collect();
         let mut sum = 0;
         let count = threads.len() as u64;
         for thread in threads {
@@ -79,24 +79,6 @@ fn measured(operation: &Operation, cores: usize, length: Duration) -> Result<u64
         }
         Ok(sum / count)
     })
-}
-
-/// What one takes this thread on its core, in nanoseconds.
-fn each(operation: &Operation, length: Duration) -> Result<u64, Trouble> {
-    // What is made at the first call belongs to none.
-    (operation.once)()?;
-    let (started, before) = (Instant::now(), thread_time()?);
-    let mut done = 0_u64;
-    while started.elapsed() < length {
-        (operation.once)()?;
-        done += 1;
-    }
-    let spent = thread_time()?.saturating_sub(before);
-    u64::try_from(spent.as_nanos() / u128::from(done.max(1))).doing("count")
-}
-
-fn thread_time() -> Result<Duration, Trouble> {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().doing("read the time of a thread")
 }
 
 #[cfg(test)]

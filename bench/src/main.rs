@@ -21,6 +21,7 @@ mod report;
 mod server;
 mod startup;
 mod story;
+mod thread_cost;
 mod trouble;
 
 use std::process::ExitCode;

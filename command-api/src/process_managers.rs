@@ -7,6 +7,7 @@ mod daily_statements;
 mod order_upkeep;
 mod parked_upkeep;
 mod todo;
+mod turn;
 
 pub use agenda::AttemptPatience;
 pub use assignments::{

@@ -146,6 +146,18 @@ pub(crate) fn aggregate_answer(api: &ApiState, given: &AggregateCode) -> Result<
     Ok(answer(status, body, given.order.position, given.replayed))
 }
 
+/// How many items a page has that says nothing, and at most.
+const PAGE_ITEMS: u32 = 20;
+const MOST_PAGE_ITEMS: u32 = 200;
+
+/// How many items a page is to have.
+pub(crate) fn page_limit(limit: Option<u32>) -> Result<u32, Problem> {
+    match limit.unwrap_or(PAGE_ITEMS) {
+        limit @ 1..=MOST_PAGE_ITEMS => Ok(limit),
+        _ => Err(Problem::invalid("limit", field::OUT_OF_RANGE, "must be 1 to 200")),
+    }
+}
+
 /// The caller's key for this command, if one came.
 pub(crate) fn caller_key(headers: &HeaderMap, subject: &str, route: &str, content: &str) -> Result<Option<CallerKey>, Problem> {
     let mut values = headers.get_all(KEY).iter();

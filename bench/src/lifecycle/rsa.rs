@@ -3,14 +3,14 @@
 //! All cores do it at once, as under the load: two cores that share one unit are slower together than alone. The time is that of
 //! the threads on the cores, so that another process beside them makes it no longer.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
-use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
+use crate::thread_cost;
 use crate::trouble::{Doing, Trouble};
 
 /// How long each of the two is done.
@@ -44,8 +44,8 @@ impl RsaCost {
         let public = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref()).doing("read an RSA key")?;
         let random = SystemRandom::new();
         let mut signature = vec![0; key.public_modulus_len()];
-        let sign_ns = each(|| key.sign(&RSA_PKCS1_SHA256, &random, &MESSAGE, &mut signature).doing("sign"))?;
-        let verify_ns = each(|| public.verify_sig(&MESSAGE, &signature).doing("verify"))?;
+        let sign_ns = thread_cost::each(LENGTH, || key.sign(&RSA_PKCS1_SHA256, &random, &MESSAGE, &mut signature).doing("sign"))?;
+        let verify_ns = thread_cost::each(LENGTH, || public.verify_sig(&MESSAGE, &signature).doing("verify"))?;
         Ok(Self { sign_ns, verify_ns })
     }
 
@@ -53,22 +53,6 @@ impl RsaCost {
     pub(super) fn of(self, signs: u64, verifies: u64) -> Duration {
         Duration::from_nanos(self.sign_ns * signs + self.verify_ns * verifies)
     }
-}
-
-/// What one `operation` takes this thread on its core, in nanoseconds.
-fn each(mut operation: impl FnMut() -> Result<(), Trouble>) -> Result<u64, Trouble> {
-    let (started, before) = (Instant::now(), thread_time()?);
-    let mut done = 0_u64;
-    while started.elapsed() < LENGTH {
-        operation()?;
-        done += 1;
-    }
-    let spent = thread_time()?.saturating_sub(before);
-    u64::try_from(spent.as_nanos() / u128::from(done.max(1))).doing("count")
-}
-
-fn thread_time() -> Result<Duration, Trouble> {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().doing("read the time of a thread")
 }
 
 #[cfg(test)]

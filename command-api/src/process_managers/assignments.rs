@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use uuid::Uuid;
 
 use super::agenda::next_rung;
-use super::todo::TodoError;
+use super::turn::Turn;
 use crate::failure::CommandFailure;
 use crate::handler::{Context, EventIds};
 use crate::service::Commands;
@@ -47,8 +47,7 @@ pub struct Assignments {
     commands: Commands,
     feed: Arc<dyn Feed>,
     todo: Arc<dyn AssignmentTodo>,
-    leases: Arc<dyn Leases>,
-    holder: String,
+    turn: Turn,
 }
 
 impl Assignments {
@@ -60,18 +59,18 @@ impl Assignments {
     /// A process manager over these parts. Of several with the same `leases` one at a time acts; `holder` names this one,
     /// the same after a restart, so that it need not wait for its own former lease.
     pub fn new(commands: Commands, feed: Arc<dyn Feed>, todo: Arc<dyn AssignmentTodo>, leases: Arc<dyn Leases>, holder: String) -> Self {
-        Self { commands, feed, todo, leases, holder }
+        Self { commands, feed, todo, turn: Turn::new(NAME, LEASE, leases, holder) }
     }
 
     async fn follow(&self) -> Result<Progress, FollowerError> {
-        let from = self.todo.checkpoint().await.map_err(work)?;
+        let from = self.todo.checkpoint().await?;
         let page = self.feed.page(from.position, PAGE).await?;
         let mut touched = Vec::new();
         for recorded in &page.events {
             touched.extend(touch(recorded).map_err(|error| FollowerError::Work(Box::new(error)))?);
         }
         if page.reached > from.position {
-            self.todo.advance(from, page.reached, &touched).await.map_err(work)?;
+            self.todo.advance(from, page.reached, &touched).await?;
         }
         Ok(Progress { applied: touched.len(), position: page.reached, caught_up: page.caught_up })
     }
@@ -79,8 +78,8 @@ impl Assignments {
     /// Looks at what is due. What cannot be driven does not hold up the rest.
     async fn act(&self) -> Result<usize, FollowerError> {
         let now = self.commands.now();
-        let due = self.todo.due(now, MONEYS).await.map_err(work)?;
-        if due.is_empty() || !self.is_ours(now).await? {
+        let due = self.todo.due(now, MONEYS).await?;
+        if due.is_empty() || !self.turn.take(now).await? {
             return Ok(0);
         }
         let looks = due.into_iter().map(|money| async move {
@@ -98,13 +97,8 @@ impl Assignments {
             });
             looked.push(LookedAssignment { stream_id, position, next_at });
         }
-        self.todo.looked(&looked).await.map_err(work)?;
+        self.todo.looked(&looked).await?;
         failed.map_or(Ok(looked.len()), |failure| Err(FollowerError::Work(Box::new(failure))))
-    }
-
-    async fn is_ours(&self, now: DateTime<Utc>) -> Result<bool, FollowerError> {
-        let acquired = self.leases.try_acquire(NAME, &self.holder, now, now + LEASE).await;
-        acquired.map_err(|error| FollowerError::Work(Box::new(error)))
     }
 
     /// Does what is left to do about this money; answers when to look next.
@@ -168,13 +162,6 @@ fn context(cause: Option<Uuid>) -> Context {
     }
 }
 
-fn work(error: TodoError) -> FollowerError {
-    match error {
-        TodoError::Overtaken => FollowerError::Overtaken,
-        other => FollowerError::Work(Box::new(other)),
-    }
-}
-
 #[async_trait]
 impl Follower for Assignments {
     fn name(&self) -> &'static str {
@@ -189,12 +176,12 @@ impl Follower for Assignments {
     }
 
     async fn lag(&self) -> Result<Lag, FollowerError> {
-        let checkpoint = self.todo.checkpoint().await.map_err(work)?;
+        let checkpoint = self.todo.checkpoint().await?;
         Ok(self.feed.lag(checkpoint.position).await?)
     }
 
     async fn release(&self) -> Result<(), FollowerError> {
-        self.leases.release(NAME, &self.holder).await.map_err(|error| FollowerError::Work(Box::new(error)))
+        self.turn.give_back().await
     }
 }
 

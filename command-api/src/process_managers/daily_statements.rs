@@ -10,6 +10,7 @@ use followers::{Follower, FollowerError, Lag, Leases, Progress};
 use gateway::says_no_statement;
 use uuid::Uuid;
 
+use super::turn::Turn;
 use crate::failure::CommandFailure;
 use crate::handler::{Context, EventIds};
 use crate::reconcile::{DayState, Reconciliation, StatementBook, StatementDay, UNAVAILABLE, look_again_at, newest_ready, ready_at};
@@ -30,8 +31,7 @@ const CATCH_UP: TimeDelta = TimeDelta::days(60);
 pub struct DailyStatements {
     commands: Commands,
     book: Arc<dyn StatementBook>,
-    leases: Arc<dyn Leases>,
-    holder: String,
+    turn: Turn,
     /// When it is looked again whether something is due.
     look_at: Mutex<Option<DateTime<Utc>>>,
 }
@@ -40,7 +40,7 @@ impl DailyStatements {
     /// A process manager over these parts. Of several with the same `leases` one at a time acts; `holder` names this one.
     pub fn new(commands: Commands, leases: Arc<dyn Leases>, holder: String) -> Self {
         let book = Arc::clone(&commands.ports.statements);
-        Self { commands, book, leases, holder, look_at: Mutex::new(None) }
+        Self { commands, book, turn: Turn::new(NAME, LEASE, leases, holder), look_at: Mutex::new(None) }
     }
 
     fn is_time(&self, now: DateTime<Utc>) -> bool {
@@ -77,8 +77,7 @@ impl DailyStatements {
     async fn act(&self, now: DateTime<Utc>) -> Result<usize, FollowerError> {
         self.begin_days(now).await.map_err(work)?;
         let Some(day) = self.book.due(now, 1).await.map_err(work)?.into_iter().next() else { return Ok(0) };
-        let acquired = self.leases.try_acquire(NAME, &self.holder, now, now + LEASE).await;
-        if !acquired.map_err(|error| FollowerError::Work(Box::new(error)))? {
+        if !self.turn.take(now).await? {
             return Ok(0);
         }
         let as_read = day.clone();
@@ -183,7 +182,7 @@ impl Follower for DailyStatements {
     }
 
     async fn release(&self) -> Result<(), FollowerError> {
-        self.leases.release(NAME, &self.holder).await.map_err(|error| FollowerError::Work(Box::new(error)))
+        self.turn.give_back().await
     }
 }
 

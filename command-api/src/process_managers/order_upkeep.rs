@@ -15,7 +15,8 @@ use futures_util::StreamExt;
 use uuid::Uuid;
 
 use super::agenda::{Agenda, Asked, AttemptPatience, Task, agenda, next_rung};
-use super::todo::{DueOrder, Looked, OrderTodo, TodoError, Touched};
+use super::todo::{DueOrder, Looked, OrderTodo, Touched};
+use super::turn::Turn;
 use crate::failure::CommandFailure;
 use crate::handler::{Context, EventIds, ExecuteError};
 use crate::held::Held;
@@ -47,8 +48,7 @@ pub struct OrderUpkeep {
     commands: Commands,
     feed: Arc<dyn Feed>,
     todo: Arc<dyn OrderTodo>,
-    leases: Arc<dyn Leases>,
-    holder: String,
+    turn: Turn,
     patience: AttemptPatience,
 }
 
@@ -72,18 +72,18 @@ impl OrderUpkeep {
         holder: String,
         patience: AttemptPatience,
     ) -> Self {
-        Self { commands, feed, todo, leases, holder, patience }
+        Self { commands, feed, todo, turn: Turn::new(NAME, LEASE, leases, holder), patience }
     }
 
     async fn follow(&self) -> Result<Progress, FollowerError> {
-        let from = self.todo.checkpoint().await.map_err(work)?;
+        let from = self.todo.checkpoint().await?;
         let page = self.feed.page(from.position, PAGE).await?;
         let mut touched = Vec::new();
         for recorded in &page.events {
             touched.extend(touch(recorded).map_err(|error| FollowerError::Work(Box::new(error)))?);
         }
         if page.reached > from.position {
-            self.todo.advance(from, page.reached, &touched).await.map_err(work)?;
+            self.todo.advance(from, page.reached, &touched).await?;
         }
         Ok(Progress { applied: touched.len(), position: page.reached, caught_up: page.caught_up })
     }
@@ -91,8 +91,8 @@ impl OrderUpkeep {
     /// Looks at what is due. One order that cannot be driven does not hold up the others.
     async fn act(&self) -> Result<usize, FollowerError> {
         let now = self.commands.now();
-        let due = self.todo.due(now, ORDERS).await.map_err(work)?;
-        if due.is_empty() || !self.is_ours(now).await? {
+        let due = self.todo.due(now, ORDERS).await?;
+        if due.is_empty() || !self.turn.take(now).await? {
             return Ok(0);
         }
         let looks = due.into_iter().map(|order| async move {
@@ -113,13 +113,8 @@ impl OrderUpkeep {
                 }
             });
         }
-        self.todo.looked(&looked).await.map_err(work)?;
+        self.todo.looked(&looked).await?;
         failed.map_or(Ok(looked.len()), |failure| Err(FollowerError::Work(Box::new(failure))))
-    }
-
-    async fn is_ours(&self, now: DateTime<Utc>) -> Result<bool, FollowerError> {
-        let acquired = self.leases.try_acquire(NAME, &self.holder, now, now + LEASE).await;
-        acquired.map_err(|error| FollowerError::Work(Box::new(error)))
     }
 
     /// Does what is due for one order; answers when to look next, and whether channels were asked and all of them answered.
@@ -254,13 +249,6 @@ fn context(task: Task, due: &DueOrder, cause: Option<Uuid>) -> Context {
     }
 }
 
-fn work(error: TodoError) -> FollowerError {
-    match error {
-        TodoError::Overtaken => FollowerError::Overtaken,
-        other => FollowerError::Work(Box::new(other)),
-    }
-}
-
 #[async_trait]
 impl Follower for OrderUpkeep {
     fn name(&self) -> &'static str {
@@ -275,12 +263,12 @@ impl Follower for OrderUpkeep {
     }
 
     async fn lag(&self) -> Result<Lag, FollowerError> {
-        let checkpoint = self.todo.checkpoint().await.map_err(work)?;
+        let checkpoint = self.todo.checkpoint().await?;
         Ok(self.feed.lag(checkpoint.position).await?)
     }
 
     async fn release(&self) -> Result<(), FollowerError> {
-        self.leases.release(NAME, &self.holder).await.map_err(|error| FollowerError::Work(Box::new(error)))
+        self.turn.give_back().await
     }
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use database::{Database, DatabaseError, Migration, Time, Transaction, values};
 use domain::OrderId;
 use event_store::Position;
-use followers::{AdvanceError, Checkpoint, Overtaken};
+use followers::{AdvanceError, Checkpoint, FollowerError, Overtaken};
 
 use crate::held::Held;
 
@@ -68,6 +68,15 @@ pub enum TodoError {
     /// What it holds is not what was written.
     #[error("the list holds {0:?}, which cannot be read")]
     Damaged(String),
+}
+
+impl From<TodoError> for FollowerError {
+    fn from(error: TodoError) -> Self {
+        match error {
+            TodoError::Overtaken => Self::Overtaken,
+            other => Self::Work(Box::new(other)),
+        }
+    }
 }
 
 impl From<AdvanceError> for TodoError {

@@ -122,18 +122,17 @@ impl Commands {
         number: &str,
         line: &StatementLine,
     ) -> Result<Looked, CommandFailure> {
-        let pay_no = match pay_no {
-            Some(pay_no) => pay_no,
-            None => {
-                let stream_id = streams::unknown_capture(wallet.as_str(), &line.trade_no);
-                match self.unknown_captures.load(&stream_id).await?.state.settlement {
-                    // Of money that an operator assigned.
-                    Some(Settlement::Matched(pay_no)) => pay_no,
-                    // An operator gave back what never matched.
-                    Some(Settlement::Resolved) => return Ok(Looked::Found(Found::Matched)),
-                    // One will be shown that it went back.
-                    Some(Settlement::Assigned(_)) | None => return Ok(Looked::Found(CHANNEL_ONLY)),
-                }
+        let pay_no = if let Some(pay_no) = pay_no {
+            pay_no
+        } else {
+            let stream_id = streams::unknown_capture(wallet.as_str(), &line.trade_no);
+            match self.unknown_captures.load(&stream_id).await?.state.settlement {
+                // Of money that an operator assigned.
+                Some(Settlement::Matched(pay_no)) => pay_no,
+                // An operator gave back what never matched.
+                Some(Settlement::Resolved) => return Ok(Looked::Found(Found::Matched)),
+                // One will be shown that it went back.
+                Some(Settlement::Assigned(_)) | None => return Ok(Looked::Found(CHANNEL_ONLY)),
             }
         };
         let stream_id = streams::order(pay_no.order_id());

@@ -19,12 +19,8 @@ use crate::notices::NoticeAnswer;
 use crate::render::time;
 use crate::routes::orders::{MAX_REASON_CHARS, text};
 use crate::routes::role::InOperator;
-use crate::routes::{ApiState, answer, caller_key};
+use crate::routes::{ApiState, answer, caller_key, page_limit};
 
-/// How many notifications a page has unless the client says so.
-const LIMIT_DEFAULT: u32 = 20;
-/// How many notifications a page may have.
-const LIMIT_MAX: u32 = 200;
 /// No verdict's word is longer.
 const MAX_VERDICT_CHARS: usize = 64;
 
@@ -41,9 +37,7 @@ pub(super) struct ListQuery {
 /// `GET /api/v1/notices`: what was kept of notifications, the newest first. Their texts are never shown.
 pub(super) async fn list(State(api): State<ApiState>, identity: Identity, Query(query): Query<ListQuery>) -> Result<Json<Value>, Problem> {
     identity.require_any(&[Role::Operator, Role::Auditor])?;
-    let limit @ 1..=LIMIT_MAX = query.limit.unwrap_or(LIMIT_DEFAULT) else {
-        return Err(Problem::invalid("limit", field::OUT_OF_RANGE, "must be 1 to 200"));
-    };
+    let limit = page_limit(query.limit)?;
     let state = match query.state.as_deref() {
         None | Some("all") => None,
         Some(word) => {

@@ -16,14 +16,9 @@ use serde_json::{Value, json};
 use crate::caller::Caller;
 use crate::reconcile::{DayState, Discrepancy, Reconciliation, StatementDay};
 use crate::render::time;
-use crate::routes::ApiState;
 use crate::routes::role::InOperator;
+use crate::routes::{ApiState, page_limit};
 use crate::wallet::Wallet;
-
-/// How many days a page has unless the client says so.
-const LIMIT_DEFAULT: u32 = 20;
-/// How many days a page may have.
-const LIMIT_MAX: u32 = 200;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,9 +63,7 @@ pub(super) struct ListQuery {
 /// `GET /api/v1/operations/reconciliations`: the days that were compared, or are to be, the newest first.
 pub(super) async fn list(State(api): State<ApiState>, identity: Identity, Query(query): Query<ListQuery>) -> Result<Json<Value>, Problem> {
     identity.require_any(&[Role::Operator, Role::Auditor])?;
-    let limit @ 1..=LIMIT_MAX = query.limit.unwrap_or(LIMIT_DEFAULT) else {
-        return Err(Problem::invalid("limit", field::OUT_OF_RANGE, "must be 1 to 200"));
-    };
+    let limit = page_limit(query.limit)?;
     let state = match query.state.as_deref() {
         None | Some("all") => None,
         Some(word) => {
