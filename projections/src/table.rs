@@ -57,7 +57,7 @@ macro_rules! table {
             ),
             upsert: database::Upsert::new($name, &[$key], &[$($column),+]),
             scan: concat!(
-                "select ", $key, $(", ", $column,)+ " from ", $name, " where ", $key, " > $1 order by ", $key, " limit $2"
+                "select ", $key, $(", ", $column,)+ " from ", $name, " where ", $key, " > $1 order by ", $key, " limit cast($2 as bigint)"
             ),
             count: concat!("select count(*) from ", $name),
             remove: concat!("delete from ", $name, " where ", $key, " = $1"),

@@ -56,7 +56,7 @@ const USABLE: &str = "usable";
 const EXPIRED: &str = "expired";
 
 const PAGE: &str = "select coupon_id, order_id, discount_amount, least_amount, currency, status, granted_at, expires_at from coupon_view \
-     where buyer_id = $1 and (granted_at, coupon_id) < ($2, $3) order by granted_at desc, coupon_id desc limit $4";
+     where buyer_id = $1 and (granted_at, coupon_id) < ($2, $3) order by granted_at desc, coupon_id desc limit cast($4 as bigint)";
 
 /// `GET /api/v1/coupons`: the caller's own, the newest first.
 pub(crate) async fn list(

@@ -56,7 +56,7 @@ pub(crate) struct EntitlementView {
 
 const PAGE: &str = "select entitlement_id, order_id, kind, goods_id, sku_id, name, quantity, status, granted_at, revoked_at \
      from entitlement_view where buyer_id = $1 and (granted_at, entitlement_id) < ($2, $3) \
-     order by granted_at desc, entitlement_id desc limit $4";
+     order by granted_at desc, entitlement_id desc limit cast($4 as bigint)";
 
 /// `GET /api/v1/entitlements`: the caller's own, the newest first.
 pub(crate) async fn list(

@@ -85,7 +85,7 @@ macro_rules! list_of {
             "select parked_id, consumer, state, tries, reason, skip_reason, retry_at, parked_at, stream_id, revision, position, event_id, \
              event_type from parked_message where ",
             $which,
-            " and consumer not like '%:rebuild' and (parked_at, parked_id) < ($2, $3) order by parked_at desc, parked_id desc limit $4"
+            " and consumer not like '%:rebuild' and (parked_at, parked_id) < ($2, $3) order by parked_at desc, parked_id desc limit cast($4 as bigint)"
         )
     };
 }

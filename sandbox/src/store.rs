@@ -231,7 +231,7 @@ impl Store {
 
     /// The notifications that will be sent, the next one first, at most `limit`.
     pub(crate) async fn pending(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
-        let sql = "select notification_id, next_due_at from notification where next_due_at is not null order by next_due_at limit $1";
+        let sql = "select notification_id, next_due_at from notification where next_due_at is not null order by next_due_at limit cast($1 as bigint)";
         let rows: Vec<(i64, Time)> = self.database.fetch_all(sql, values![limit]).await?;
         Ok(rows.into_iter().map(|(notification_id, Time(next_due_at))| Pending { notification_id, next_due_at }).collect())
     }

@@ -40,7 +40,7 @@ const PRUNE: &str = "delete from notice_inbox where is_authentic = 0 and notice_
 
 /// Deletes settled notices of one kind that came last before a time, the oldest first.
 const DROP_OLD: &str = "delete from notice_inbox where notice_inbox_id in (select notice_inbox_id from notice_inbox \
-     where is_authentic = $1 and state = 'settled' and last_received_at < $2 order by notice_inbox_id limit $3)";
+     where is_authentic = $1 and state = 'settled' and last_received_at < $2 order by notice_inbox_id limit cast($3 as bigint))";
 
 /// Whether an operator dismissed the notice before what it tells proved to be money that matches nothing, as
 /// `StoredNotice::is_dismissed_too_soon` says it.
@@ -231,15 +231,19 @@ impl NoticeDesk for SqlInbox {
         let (state, verdict) = (filter.state.map(NoticeState::as_str), filter.verdict.as_deref());
         // One text for each way of asking, so that each has its index.
         let (sql, values) = match (state, verdict) {
-            (None, None) => (notices!("notice_inbox_id < $1 order by notice_inbox_id desc limit $2"), values![before, limit]),
-            (Some(state), None) => {
-                (notices!("notice_inbox_id < $1 and state = $3 order by notice_inbox_id desc limit $2"), values![before, limit, state])
+            (None, None) => {
+                (notices!("notice_inbox_id < $1 order by notice_inbox_id desc limit cast($2 as bigint)"), values![before, limit])
             }
-            (None, Some(verdict)) => {
-                (notices!("notice_inbox_id < $1 and verdict = $3 order by notice_inbox_id desc limit $2"), values![before, limit, verdict])
-            }
+            (Some(state), None) => (
+                notices!("notice_inbox_id < $1 and state = $3 order by notice_inbox_id desc limit cast($2 as bigint)"),
+                values![before, limit, state],
+            ),
+            (None, Some(verdict)) => (
+                notices!("notice_inbox_id < $1 and verdict = $3 order by notice_inbox_id desc limit cast($2 as bigint)"),
+                values![before, limit, verdict],
+            ),
             (Some(state), Some(verdict)) => (
-                notices!("notice_inbox_id < $1 and state = $3 and verdict = $4 order by notice_inbox_id desc limit $2"),
+                notices!("notice_inbox_id < $1 and state = $3 and verdict = $4 order by notice_inbox_id desc limit cast($2 as bigint)"),
                 values![before, limit, state, verdict],
             ),
         };

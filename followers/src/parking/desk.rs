@@ -55,7 +55,7 @@ impl ParkingDesk {
             "select ",
             parked_columns!(),
             " from parked_message where (state = $1 or ($1 = '' and state <> 'skipped')) and consumer not like '%:rebuild' \
-             order by consumer, position limit $2"
+             order by consumer, position limit cast($2 as bigint)"
         );
         let word = state.map_or("", ParkedState::as_str);
         let rows: Vec<ParkedRow> = self.views.fetch_all(sql, values![word, limit]).await?;

@@ -35,7 +35,7 @@ impl SqlBook {
             return Ok(standing);
         }
         let sql = "select stream_id from parked_message where consumer = $1 and state = 'waiting' and retry_at <= $2 \
-             and (part = $3 or $3 = '') order by retry_at limit $4";
+             and (part = $3 or $3 = '') order by retry_at limit cast($4 as bigint)";
         let part = asked.part.clone().unwrap_or_default();
         let due: Vec<(String,)> = self.views.fetch_all(sql, values![asked.consumer, asked.now, part, asked.most_due]).await?;
         standing.due = due.into_iter().map(|(stream_id,)| stream_id).collect();

@@ -47,7 +47,7 @@ pub(crate) struct CourseView {
 }
 
 const PAGE: &str = "select selection_id, course_id, title, order_id, opened_at, starts_at, ends_at from course_table_view \
-     where buyer_id = $1 and (opened_at, selection_id) < ($2, $3) order by opened_at desc, selection_id desc limit $4";
+     where buyer_id = $1 and (opened_at, selection_id) < ($2, $3) order by opened_at desc, selection_id desc limit cast($4 as bigint)";
 
 /// `GET /api/v1/course-table`: the courses that were opened for the caller, the newest first.
 pub(crate) async fn table(

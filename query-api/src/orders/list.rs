@@ -59,7 +59,7 @@ macro_rules! list_of {
             " from order_view where ",
             $whose,
             " and (created_at, order_id) < ($2, $3) and ($4 is null or status = $4) and ($5 is null or order_type = $5) \
-             order by created_at desc, order_id desc limit $6"
+             order by created_at desc, order_id desc limit cast($6 as bigint)"
         )
     };
 }

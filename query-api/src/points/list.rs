@@ -53,7 +53,7 @@ struct EntryView {
 }
 
 const PAGE: &str = "select entry_id, order_id, points, cause, entered_at from point_entry_view where buyer_id = $1 \
-     and (entered_at, entry_id) < ($2, $3) order by entered_at desc, entry_id desc limit $4";
+     and (entered_at, entry_id) < ($2, $3) order by entered_at desc, entry_id desc limit cast($4 as bigint)";
 
 // A sum of bigint is numeric in Postgres.
 const BALANCE: &str = "select cast(coalesce(sum(points), 0) as bigint) from point_entry_view where buyer_id = $1";

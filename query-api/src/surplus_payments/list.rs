@@ -54,7 +54,7 @@ macro_rules! list_of {
             "select surplus_id, kind, order_id, pay_no, out_trade_no, channel, trade_no, amount, currency, paid_at, received_at, state, \
              refund_no, refund_status, refunded_amount, resolved_reason from surplus_payment_view where ",
             $which,
-            " and (received_at, surplus_id) < ($2, $3) order by received_at desc, surplus_id desc limit $4"
+            " and (received_at, surplus_id) < ($2, $3) order by received_at desc, surplus_id desc limit cast($4 as bigint)"
         )
     };
 }

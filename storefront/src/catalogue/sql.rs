@@ -82,7 +82,7 @@ impl Catalogue for SqlCatalogue {
         const SQL: &str = product_rows!(
             "where ($1 = '' or kind = $1) and ($2 = '' or category_id = $2) and search_text like $3 escape '\\'
                    and ($4 = 1 or on_sale = 1) and product_id > $5
-             order by product_id limit $6",
+             order by product_id limit cast($6 as bigint)",
             "p.price_version"
         );
         let values = values![

@@ -92,7 +92,9 @@ impl StatementBook for SqlStatementBook {
 
     async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<StatementDay>, DatabaseError> {
         // What cannot be read must not stand before the others, who would wait for it for ever.
-        let sql = days!("where state = 'open' and next_at <= $1 and wallet in ($3, $4, $5) order by statement_date, wallet desc limit $2");
+        let sql = days!(
+            "where state = 'open' and next_at <= $1 and wallet in ($3, $4, $5) order by statement_date, wallet desc limit cast($2 as bigint)"
+        );
         let [alipay, wechat, wechat_v2] = Wallet::ALL.map(Wallet::as_str);
         let rows: Vec<Row> = self.database.fetch_all(sql, values![now, i64::from(limit), alipay, wechat, wechat_v2]).await?;
         Ok(rows.into_iter().filter_map(due_day).collect())
@@ -124,7 +126,7 @@ impl StatementBook for SqlStatementBook {
         let (mut date, mut wallet) = after.map_or_else(first, |(date, wallet)| (date.to_string(), wallet.as_str().to_owned()));
         let sql = days!(
             "where (statement_date < $1 or (statement_date = $1 and wallet > $2)) and ($3 = '' or state = $3)
-            order by statement_date desc, wallet limit $4"
+            order by statement_date desc, wallet limit cast($4 as bigint)"
         );
         let state = state.map_or("", DayState::as_str);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
