@@ -9,11 +9,12 @@ use event_store::{AppendError, EventStore, ExpectedRevision, Metadata, NewEvent,
 use lru::LruCache;
 use uuid::Uuid;
 
-use crate::caller::Caller;
 use crate::streams::Aggregate;
 
+mod context;
 mod together;
 
+pub use context::{Context, EventIds};
 use together::Queue;
 
 /// How often a decision is made anew because the stream had moved.
@@ -26,58 +27,6 @@ const CACHED_STATES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero")
 const QUEUES: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 /// Events read from a stream at a time.
 const PAGE: usize = 500;
-
-/// Who wishes, and what led to it.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// The same for everything that one request from outside led to.
-    pub correlation_id: Uuid,
-    /// The event that led to it, if one did.
-    pub causation_id: Option<Uuid>,
-    /// Who, for instance `buyer:alice`.
-    pub actor: String,
-    /// Which part of the system, for instance `command-api`.
-    pub source: &'static str,
-    /// Where its events' ids come from.
-    pub event_ids: EventIds,
-}
-
-const SOURCE: &str = "command-api";
-
-impl Context {
-    /// What a caller's command says of itself in its events.
-    pub(crate) fn of_caller(caller: &Caller, correlation_id: Uuid) -> Self {
-        Self { correlation_id, causation_id: None, actor: caller.actor(), source: SOURCE, event_ids: EventIds::Fresh }
-    }
-
-    /// The same for what comes after: where ids are derived, they are others.
-    pub(crate) fn then(&self, word: &str) -> Self {
-        let event_ids = match self.event_ids {
-            EventIds::Fresh => EventIds::Fresh,
-            EventIds::Derived { cause, handler } => EventIds::Derived { cause: derived_id(cause, word), handler },
-        };
-        Self { event_ids, ..self.clone() }
-    }
-
-    /// What is recorded because a wallet told it.
-    pub(crate) fn of_channel(wallet: &str, correlation_id: Uuid) -> Self {
-        Self { correlation_id, causation_id: None, actor: format!("channel:{wallet}"), source: SOURCE, event_ids: EventIds::Fresh }
-    }
-}
-
-/// Where the ids of new events come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventIds {
-    /// Each is new.
-    Fresh,
-    /// A process manager's: made from the event that caused them, so that doing it twice makes the same.
-    Derived {
-        /// The event that caused them.
-        cause: Uuid,
-        /// The process manager's name.
-        handler: &'static str,
-    },
-}
 
 /// Why a command had no effect, or none that is known.
 #[derive(Debug, thiserror::Error)]
@@ -283,10 +232,29 @@ impl<A: Aggregate> Handler<A> {
         context: &Context,
         events: &[A::Event],
     ) -> Result<Option<Standing<A>>, ExecuteError<A::Rejection>> {
-        let new_events = events.iter().enumerate().map(|(index, event)| self.new_event(context, index, event)).collect();
+        let new_events: Vec<NewEvent> = events.iter().enumerate().map(|(index, event)| self.new_event(context, index, event)).collect();
+        let ids: Vec<Uuid> = new_events.iter().map(|event| event.event_id).collect();
         let state = events.iter().fold(A::clone(&standing.state), A::evolve);
         let is_derived = matches!(context.event_ids, EventIds::Derived { .. });
-        self.append_events(stream_id, standing, new_events, state, is_derived).await
+        match self.append_events(stream_id, standing, new_events, state, is_derived).await {
+            // What follows from this cause was recorded before, and others have gone on from it: whoever looks anew does so too.
+            Err(ExecuteError::Append(AppendError::Invalid(_))) if is_derived && self.has_one_of(stream_id, &ids).await? => {
+                Err(ExecuteError::Contended(stream_id.clone()))
+            }
+            appended => appended,
+        }
+    }
+
+    async fn has_one_of(&self, stream_id: &StreamId, ids: &[Uuid]) -> Result<bool, ExecuteError<A::Rejection>> {
+        let mut from = 0;
+        loop {
+            let page = self.log.read_stream(stream_id, from, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(false) };
+            if page.iter().any(|event| ids.contains(&event.event_id)) {
+                return Ok(true);
+            }
+            from = last.revision + 1;
+        }
     }
 
     /// Appends at the standing's revision what leads to `state`; `None` where the stream had moved. Where all ids are derived,

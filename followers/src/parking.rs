@@ -44,9 +44,10 @@ impl Patience {
 }
 
 impl Default for Patience {
-    /// After 1 s, 5 s, 30 s and 2 min: five tries. What is only early has come by then, and other orders do not wait.
+    /// After 1 s, 5 s, 30 s, 2 min and 5 min: six tries. What is only early has come by then, also where it was lost with three
+    /// processes one after the other and a broker keeps it back ([`crate::ACK_WAITS`]); and other orders do not wait.
     fn default() -> Self {
-        Self::new([1, 5, 30, 120].map(TimeDelta::seconds).to_vec())
+        Self::new([1, 5, 30, 120, 300].map(TimeDelta::seconds).to_vec())
     }
 }
 

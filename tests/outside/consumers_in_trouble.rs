@@ -15,11 +15,8 @@ use super::harness::{Api, Config, PAID_COURSE, Paystream, StoreKind, eventually,
 /// A relay and a worker wait up to ten seconds between two looks at a broker in trouble.
 const WHOLE_AGAIN_WITHIN: Duration = Duration::from_mins(2);
 
-/// How often a message is tried before it waits for an operator.
-const TRIES: u32 = 5;
-
-/// Longer than the longest wait between two tries.
-const BETWEEN_TRIES: Duration = Duration::from_secs(125);
+/// Somewhat longer than each wait between two tries of a message, before it waits for an operator.
+const BETWEEN_TRIES_S: [u64; 5] = [2, 6, 31, 121, 301];
 
 /// How many parts each consumer has.
 const PARTS: u8 = 16;
@@ -160,10 +157,10 @@ fn a_message_that_one_consumer_cannot_take_is_parked_and_taken_when_it_is_driven
 
 /// Lets the time pass until it was tried as often as it is by itself.
 async fn until_it_is_given_up(server: &Paystream, id: &str) {
-    let given_up = format!("{id}  parked, {TRIES} tries");
-    for _ in 1..TRIES {
+    let given_up = format!("{id}  parked, {} tries", BETWEEN_TRIES_S.len() + 1);
+    for wait_s in BETWEEN_TRIES_S {
         let before = parked(server, &["list"]);
-        server.api().advance_clock(BETWEEN_TRIES).await;
+        server.api().advance_clock(Duration::from_secs(wait_s)).await;
         eventually("it was tried again", async || {
             let said = parked(server, &["list"]);
             if said != before || said.contains(&given_up) { Ok(()) } else { Err(said) }

@@ -165,7 +165,7 @@ fn what_a_consumer_cannot_take_is_seen_tried_again_or_skipped_and_the_log_says_b
 /// Moves the clock on by each wait between the tries, until the refunds' messages are not tried again by themselves; their
 /// numbers. The clock must not outrun the tokens.
 async fn given_up(stage: &Stage, orders: [&OpenOrder; 2]) -> [String; 2] {
-    for (tries, wait_s) in [(1, 2), (2, 6), (3, 31), (4, 121)] {
+    for (tries, wait_s) in [(1, 2), (2, 6), (3, 31), (4, 121), (5, 301)] {
         for order in orders {
             stage.until_parked(order, |message| message["tries"].as_i64() >= Some(tries)).await;
         }
@@ -176,7 +176,7 @@ async fn given_up(stage: &Stage, orders: [&OpenOrder; 2]) -> [String; 2] {
         let message = stage.until_parked(order, |message| message["state"] == "parked").await;
         assert_eq!(
             (&message["consumer"], &message["event_type"], &message["tries"]),
-            (&json!("points"), &json!("RefundSucceeded"), &json!(5))
+            (&json!("points"), &json!("RefundSucceeded"), &json!(6))
         );
         message["id"].as_str().unwrap().clone_into(id);
     }
@@ -188,7 +188,7 @@ fn lists_and_shows(stage: &Stage, ids: &[String; 2], orders: &[OpenOrder]) {
     assert_eq!(listed.len(), 2, "{listed:?}");
     for (id, order) in ids.iter().zip(orders) {
         let line = listed.iter().find(|line| line.starts_with(id.as_str())).unwrap();
-        assert!(line.contains("parked, 5 tries") && line.contains("RefundSucceeded") && line.contains(&order.order_id), "{line}");
+        assert!(line.contains("parked, 6 tries") && line.contains("RefundSucceeded") && line.contains(&order.order_id), "{line}");
         let shown = stage.parked(&["show", id]);
         let content: Value = serde_json::from_str(&shown[1]).unwrap();
         assert_eq!((content["order_id"].as_str(), &content["fully_refunded"]), (Some(order.order_id.as_str()), &json!(true)));

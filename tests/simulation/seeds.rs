@@ -23,6 +23,8 @@ const REGRESSIONS: &[(u64, u64)] = &[
     (93_565_743_934_189, 600),
     // Two looks at one record with two late payments at once: their refunds had one id.
     (97_693_359_489_872, 400),
+    // A look that stood still over an operator's retry told of the refund's first end once more.
+    (56_503_373_646_526, 1300),
 ];
 
 /// Steps of each seed: long enough for a life or two of every order, short enough that many seeds are tried.

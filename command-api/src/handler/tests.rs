@@ -337,6 +337,22 @@ async fn events_of_a_process_manager_have_ids_that_follow_from_their_cause() {
     assert_ne!(first, ids(2).await);
 }
 
+#[tokio::test]
+async fn what_a_cause_led_to_before_is_not_written_again_behind_what_came_since() {
+    let scene = scene();
+    let derived = |cause| Context { event_ids: EventIds::Derived { cause: Uuid::from_u128(cause), handler: "manager" }, ..context() };
+    let other = StreamId::parse("tally-2").unwrap();
+    for cause in [1, 2] {
+        scene.handler.execute(&stream(), &derived(cause), |_| Ok(vec![Added(1)])).await.unwrap();
+    }
+    let again = scene.handler.execute(&stream(), &derived(1), |_| Ok(vec![Added(1)])).await;
+    assert!(matches!(again, Err(ExecuteError::Contended(contended)) if contended == stream()));
+    // One id on two streams is a fault of ours.
+    let elsewhere = scene.handler.execute(&other, &derived(1), |_| Ok(vec![Added(1)])).await;
+    assert!(matches!(elsewhere, Err(ExecuteError::Append(AppendError::Invalid(_)))));
+    assert_eq!(scene.memory.head().await.unwrap().as_i64(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_at_once_lose_nothing_that_they_were_told_is_written() {
     let scene = scene();
