@@ -237,11 +237,21 @@ impl<A: Aggregate> Handler<A> {
         let state = events.iter().fold(A::clone(&standing.state), A::evolve);
         let is_derived = matches!(context.event_ids, EventIds::Derived { .. });
         match self.append_events(stream_id, standing, new_events, state, is_derived).await {
-            // What follows from this cause was recorded before, and others have gone on from it: whoever looks anew does so too.
-            Err(ExecuteError::Append(AppendError::Invalid(_))) if is_derived && self.has_one_of(stream_id, &ids).await? => {
-                Err(ExecuteError::Contended(stream_id.clone()))
-            }
+            Err(failure) if is_derived => Err(self.not_anew(stream_id, &ids, failure).await),
             appended => appended,
+        }
+    }
+
+    /// Why derived events were not appended: where the stream has one of them already, what follows from their cause was
+    /// recorded before and others have gone on from it, so the stream has moved. Whoever looks anew goes on from there too.
+    async fn not_anew(&self, stream_id: &StreamId, ids: &[Uuid], failure: ExecuteError<A::Rejection>) -> ExecuteError<A::Rejection> {
+        if !matches!(failure, ExecuteError::Append(AppendError::Invalid(_))) {
+            return failure;
+        }
+        match self.has_one_of(stream_id, ids).await {
+            Ok(true) => ExecuteError::Contended(stream_id.clone()),
+            Ok(false) => failure,
+            Err(unread) => unread,
         }
     }
 

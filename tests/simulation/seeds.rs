@@ -25,6 +25,8 @@ const REGRESSIONS: &[(u64, u64)] = &[
     (97_693_359_489_872, 400),
     // A look that stood still over an operator's retry told of the refund's first end once more.
     (56_503_373_646_526, 1300),
+    // The same of stock that was held for a late payment and let go again.
+    (115_572_411_858_360, 2800),
 ];
 
 /// Steps of each seed: long enough for a life or two of every order, short enough that many seeds are tried.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use event_store::{AppendError, NewEvent, ReadError, StreamId};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot::{self, Receiver, Sender};
+use uuid::Uuid;
 
 use super::{Context, EventIds, ExecuteError, Executed, Handler, MAX_TRIES};
 use crate::streams::Aggregate;
@@ -150,9 +151,13 @@ impl<A: Aggregate> Handler<A> {
                 continue;
             } else {
                 let is_derived = batch.iter().all(|waiting| matches!(waiting.context.event_ids, EventIds::Derived { .. }));
-                match self.append_events(stream_id, &standing, new_events, state, is_derived).await? {
-                    Some(after) => after,
-                    None => continue,
+                let ids: Vec<Uuid> = new_events.iter().map(|event| event.event_id).collect();
+                match self.append_events(stream_id, &standing, new_events, state, is_derived).await {
+                    Ok(Some(after)) => after,
+                    Ok(None) => continue,
+                    // Of several, each is looked at by itself.
+                    Err(failure) if is_derived && batch.len() == 1 => return Err(self.not_anew(stream_id, &ids, failure).await),
+                    Err(failure) => return Err(failure),
                 }
             };
             let executed = |decision: Decision<A>| match decision {

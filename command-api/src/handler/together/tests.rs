@@ -52,6 +52,21 @@ async fn a_log_that_is_gone_is_told_to_all_who_wait() {
 }
 
 #[tokio::test]
+async fn of_those_who_wait_one_whose_cause_led_to_it_before_finds_a_stream_that_moved() {
+    let scene = scene();
+    let derived = |cause| Context { event_ids: EventIds::Derived { cause: Uuid::from_u128(cause), handler: "manager" }, ..context() };
+    let decide = |_: &Tally| Ok(vec![Added(1)]);
+    for cause in [1, 2] {
+        scene.handler.execute_together(&stream(), &derived(cause), decide).await.unwrap();
+    }
+    scene.log.meanwhile("tally", tokio::task::yield_now());
+    let (stream_id, contexts) = (stream(), [3, 1, 4].map(derived));
+    let outcomes = join_all(contexts.iter().map(|context| scene.handler.execute_together(&stream_id, context, decide))).await;
+    assert!(matches!(outcomes[..], [Ok(_), Err(ExecuteError::Contended(_)), Ok(_)]), "{outcomes:?}");
+    assert_eq!(scene.numbers().await, [1; 4]);
+}
+
+#[tokio::test]
 async fn an_unknown_outcome_is_repeated_as_it_was() {
     let scene = scene();
     scene.log.next("tally", Fault::UnknownAfter);
