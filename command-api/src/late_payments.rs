@@ -1,5 +1,7 @@
 //! Money that came after its order expired: the order is revived if what it needs can be had again, else the money goes back.
 
+use std::sync::Arc;
+
 use domain::idempotency::{IdempotencyCommand, IdempotencyKey, IdempotencyRejection};
 use domain::order::{Order, OrderCommand, OrderDraft, OrderRejection, OrderStatus};
 use domain::stock::ReleaseCause;
@@ -24,7 +26,7 @@ impl Commands {
         let is_expired = standing.state.status == OrderStatus::Expired;
         if is_expired && self.has_needs(context, draft, pay_no).await? && self.held(context, draft, pay_no).await? {
             match self.late(context, order_id, OrderCommand::Revive { pay_no }).await {
-                Ok(()) => return Ok(()),
+                Ok(_) => return Ok(()),
                 // Another late payment was sooner, or it is on its way back.
                 Err(CommandFailure::Order(OrderRejection::AlreadyPaid | OrderRejection::WrongState)) => {}
                 Err(failure) => return Err(failure),
@@ -33,7 +35,9 @@ impl Commands {
         match self.late(context, order_id, OrderCommand::RefundLatePayment { pay_no, now: self.now() }).await {
             // It has revived the order meanwhile.
             Err(CommandFailure::Order(OrderRejection::AlreadyPaid)) => Ok(()),
-            Ok(()) => {
+            // Another of the record's late payments has, and uses what is held for it.
+            Ok(order) if order.paid.is_some_and(|(paid_by, _)| paid_by == pay_no) => Ok(()),
+            Ok(_) => {
                 let cause = ReleaseCause::LatePaymentRefunded;
                 // What was held in this same context has taken the ids that follow from its cause.
                 self.let_go(&context.then("let_go"), order_id, &Held::of(draft), &[Some(pay_no)], cause).await
@@ -56,12 +60,12 @@ impl Commands {
         }
     }
 
-    async fn late(&self, context: &Context, order_id: OrderId, command: OrderCommand) -> Result<(), CommandFailure> {
+    async fn late(&self, context: &Context, order_id: OrderId, command: OrderCommand) -> Result<Arc<Order>, CommandFailure> {
         let executed = self.orders.execute(&streams::order(order_id), context, |order| Order::decide(order, command.clone())).await?;
         for event in &executed.events {
             tracing::info!(order.id = %order_id, event = event.event_type(), "a late payment was dealt with");
         }
-        Ok(())
+        Ok(executed.standing.state)
     }
 
     /// Whether the order has its business key for itself, so that no other order takes its place while it is revived.

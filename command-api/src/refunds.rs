@@ -232,7 +232,7 @@ impl Commands {
                 return Ok(());
             }
         };
-        self.record_refund(context, refund_no, outcome).await
+        self.record_refund(context, refund, outcome).await
     }
 
     /// Asks the channel whether it made a refund that it said it would not make, and records it if so.
@@ -242,15 +242,15 @@ impl Commands {
         let configured = self.ports.channels.get(issued.channel).ok_or(CommandFailure::ChannelNotConfigured)?;
         let number = self.number_at_channel(issued.channel, refund.pay_no, &refund.trade_no).await?;
         match configured.gateway.query_refund(&number, &refund.refund_no.to_string()).await? {
-            RefundState::Succeeded { refunded_at } => {
-                self.record_refund(context, refund.refund_no, RefundOutcome::Succeeded { refunded_at }).await
-            }
+            RefundState::Succeeded { refunded_at } => self.record_refund(context, refund, RefundOutcome::Succeeded { refunded_at }).await,
             _ => Ok(()),
         }
     }
 
-    pub(crate) async fn record_refund(&self, context: &Context, refund_no: RefundNo, outcome: RefundOutcome) -> Result<(), CommandFailure> {
-        let command = RefundCommand::Record { refund_no, outcome, now: self.now() };
+    /// Records what the channel says of a refund; `refund` is as it stood when the channel was asked.
+    pub(crate) async fn record_refund(&self, context: &Context, refund: &Refund, outcome: RefundOutcome) -> Result<(), CommandFailure> {
+        let refund_no = refund.refund_no;
+        let command = RefundCommand::Record { refund_no, retries: refund.retries, outcome, now: self.now() };
         let stream_id = streams::order(refund_no.order_id());
         let decide = |order: &Order| Order::decide(order, OrderCommand::Refund(command.clone()));
         match self.orders.execute(&stream_id, context, decide).await {

@@ -27,6 +27,8 @@ const REGRESSIONS: &[(u64, u64)] = &[
     (56_503_373_646_526, 1300),
     // The same of stock that was held for a late payment and let go again.
     (115_572_411_858_360, 2800),
+    // A late payment that went back let go what an earlier one had revived the order with.
+    (63_838_002_641_267, 2700),
 ];
 
 /// Steps of each seed: long enough for a life or two of every order, short enough that many seeds are tried.

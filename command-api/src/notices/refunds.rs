@@ -52,7 +52,7 @@ impl Commands {
         if notification.query_first || !agrees {
             return self.asked_of_refund(judged, refund, agrees).await;
         }
-        self.record_refund(context, refund.refund_no, outcome).await?;
+        self.record_refund(context, refund, outcome).await?;
         Ok(NoticeVerdict::Recorded)
     }
 

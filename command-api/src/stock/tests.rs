@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::order::{OrderSource, OrderStatus};
+use domain::pay_record::CaptureSource;
 use domain::stock::{ReleaseCause, StockLine};
 use domain::{BuyerId, Currency, MinorUnits, Money};
 use followers::{Follower, LogFeed, MemoryLeases};
@@ -248,6 +249,23 @@ async fn a_late_payment_takes_the_stock_again() {
     let order_id = paid_late(&shop).await;
     shop.pass(TimeDelta::zero()).await;
     assert_eq!((shop.world.load(order_id).await.status, shop.counts("mug-black").await), (OrderStatus::Paid, (3, 0, 2)));
+}
+
+#[tokio::test]
+async fn a_second_late_payment_goes_back_and_leaves_the_stock_to_the_first() {
+    let shop = Shop::new().await;
+    let order_id = paid_late(&shop).await;
+    let pay_no = PayNo::new(order_id, 1).unwrap();
+    let second = captured("trade-2", shop.world.record(pay_no).await.issued.unwrap().amount.amount_minor());
+    shop.world.commands.record_capture(&context(), pay_no, &second, CaptureSource::Query).await.unwrap();
+    // Whoever revived it died before the stock was sold.
+    for _ in 0..2 {
+        shop.world.commands.settle_late_payment(&context(), order_id, pay_no).await.unwrap();
+    }
+    let order = shop.world.load(order_id).await;
+    assert_eq!((order.status, order.refunds.len(), shop.counts("mug-black").await), (OrderStatus::Paid, 1, (3, 2, 0)));
+    shop.pass(TimeDelta::zero()).await;
+    assert_eq!(shop.counts("mug-black").await, (3, 0, 2));
 }
 
 #[tokio::test]

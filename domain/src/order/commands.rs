@@ -122,6 +122,8 @@ pub enum RefundCommand {
     Record {
         /// The refund.
         refund_no: RefundNo,
+        /// How often it had been retried when the channel was asked, or told of it: [`Refund::retries`](super::Refund::retries).
+        retries: u32,
         /// What it says.
         outcome: RefundOutcome,
         /// When.

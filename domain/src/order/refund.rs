@@ -66,6 +66,8 @@ pub struct Refund {
     pub status: RefundStatus,
     /// The channel's word for why it failed or needs an operator.
     pub code: Option<String>,
+    /// How often an operator had it asked for anew.
+    pub retries: u32,
 }
 
 impl Refund {
@@ -139,7 +141,12 @@ fn next_number(order: &Order, created: &OrderCreated) -> Result<RefundNo, OrderR
 pub(super) fn decide(order: &Order, created: &OrderCreated, command: RefundCommand) -> Result<Vec<OrderEvent>, OrderRejection> {
     match command {
         RefundCommand::Request { amount, reason, now } => request(order, created, amount, reason, now),
-        RefundCommand::Record { refund_no, outcome, now } => record(order, created, refund_no, outcome, now),
+        RefundCommand::Record { refund_no, retries, outcome, now } => {
+            let refund = order.refund(refund_no).ok_or(OrderRejection::UnknownRefund)?;
+            // What the channel did not do before an operator had it asked anew says nothing of what it does now.
+            let is_stale = refund.retries != retries && !matches!(outcome, RefundOutcome::Succeeded { .. });
+            if is_stale { Ok(vec![]) } else { record(order, created, refund, outcome, now) }
+        }
         RefundCommand::Retry { refund_no, reason } => retry(order, created, refund_no, reason),
         RefundCommand::Settle { refund_no, reason, now } => settle(order, created, refund_no, reason, now),
         RefundCommand::Observe { pay_no, trade_no, total, now } => observe(order, created, pay_no, &trade_no, total, now),
@@ -171,12 +178,11 @@ fn request(
 fn record(
     order: &Order,
     created: &OrderCreated,
-    refund_no: RefundNo,
+    refund: &Refund,
     outcome: RefundOutcome,
     now: DateTime<Utc>,
 ) -> Result<Vec<OrderEvent>, OrderRejection> {
-    let refund = order.refund(refund_no).ok_or(OrderRejection::UnknownRefund)?;
-    let (order_id, pay_no) = (created.draft.order_id, refund.pay_no);
+    let (order_id, refund_no, pay_no) = (created.draft.order_id, refund.refund_no, refund.pay_no);
     match (refund.status, outcome) {
         (RefundStatus::Succeeded, RefundOutcome::Failed { .. }) => Err(OrderRejection::WrongState),
         (RefundStatus::Succeeded, _) => Ok(vec![]),
@@ -364,6 +370,7 @@ fn seen(event: &RefundObserved) -> Refund {
         // RefundSucceeded stands right behind it, in the same append.
         status: RefundStatus::Processing,
         code: None,
+        retries: 0,
     }
 }
 
@@ -373,6 +380,7 @@ pub(super) fn evolve(refunds: &mut Vec<Refund>, event: &OrderEvent) {
         if let Some(refund) = refunds.iter_mut().find(|refund| refund.refund_no == refund_no) {
             refund.status = status;
             refund.code = code.cloned();
+            refund.retries += u32::from(status == RefundStatus::Requested);
         }
     };
     match event {
@@ -386,6 +394,7 @@ pub(super) fn evolve(refunds: &mut Vec<Refund>, event: &OrderEvent) {
             requested_at: event.requested_at,
             status: RefundStatus::Requested,
             code: None,
+            retries: 0,
         }),
         OrderEvent::RefundObserved(event) => refunds.push(seen(event)),
         OrderEvent::RefundAccepted(event) => change(event.refund_no, RefundStatus::Processing, None),

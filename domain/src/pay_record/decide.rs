@@ -146,6 +146,9 @@ impl Decider for PayRecord {
             PayRecordCommand::Issue(_) => Err(PayRecordRejection::AlreadyIssued),
             PayRecordCommand::RecordPrepared { prepared, asked_at, expires_at, replaces } => match state.status {
                 PayRecordStatus::Preparing => Ok(vec![PayRecordPrepared { pay_no, prepared, expires_at }.into()]),
+                PayRecordStatus::Pending if state.prepared.as_ref().is_some_and(|held| *held == (prepared.clone(), expires_at)) => {
+                    Ok(vec![])
+                }
                 // What was asked for when the last one had died takes its place.
                 PayRecordStatus::Pending if state.prepared_until().is_some_and(|until| until <= asked_at && until < expires_at) => {
                     Ok(vec![PayRecordPrepared { pay_no, prepared, expires_at }.into()])

@@ -48,9 +48,12 @@ impl Predecessors {
         log: &dyn LogReader,
         subjects: &Subjects,
     ) -> Result<(), ReadError> {
-        if self.lineage != lineage || position < self.reached {
+        let lies_above = |last: &Position| *last > position;
+        if self.lineage != lineage || position < self.base || self.last.values().any(lies_above) {
             *self = Self::at(position, lineage);
         }
+        // What lies between stays inside: no message is of it.
+        self.reached = self.reached.min(position);
         let mut read = 0;
         while self.reached < position {
             let page = log.read_all(self.reached, PAGE_EVENTS).await?;

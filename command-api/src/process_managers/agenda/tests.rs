@@ -202,7 +202,7 @@ async fn the_next_refund_of_a_payment_is_made_a_little_later() {
     let order = stage.world.load(stage.pay_no.order_id()).await;
     let (first, second) = (order.refunds[0].refund_no, order.refunds[1].refund_no);
     let outcome = domain::order::RefundOutcome::Succeeded { refunded_at: None };
-    let record = domain::order::RefundCommand::Record { refund_no: first, outcome, now: stage.start() };
+    let record = domain::order::RefundCommand::Record { refund_no: first, retries: 0, outcome, now: stage.start() };
     stage.decide(domain::order::OrderCommand::Refund(record)).await;
     let order = stage.world.load(stage.pay_no.order_id()).await;
     let touched = Asked { last_at: Some(stage.start()), ..stage.asked };

@@ -173,6 +173,7 @@ fn of_two_who_renew_at_once_the_one_who_has_seen_the_others_takes_its_place() {
         replaces,
     };
     given(&alive).when(renewed(Some(code()))).then([prepared_until(1, 31)]);
+    given(&after(alive.to_vec(), [prepared_until(1, 31)])).when(renewed(Some(code()))).then_nothing();
     given(&alive).when(renewed(None)).then_nothing();
     given(&alive).when(renewed(Some(Prepared::Code { code_url: "weixin://an-earlier-one".to_owned() }))).then_nothing();
 }

@@ -11,7 +11,12 @@ fn wish(amount: i64) -> OrderCommand {
 }
 
 fn record(number: u8, outcome: RefundOutcome) -> OrderCommand {
-    OrderCommand::Refund(RefundCommand::Record { refund_no: refund_no(number), outcome, now: minute(60) })
+    record_after(0, number, outcome)
+}
+
+/// What was asked after so many retries.
+fn record_after(retries: u32, number: u8, outcome: RefundOutcome) -> OrderCommand {
+    OrderCommand::Refund(RefundCommand::Record { refund_no: refund_no(number), retries, outcome, now: minute(60) })
 }
 
 fn made() -> RefundOutcome {
@@ -177,6 +182,16 @@ fn an_operator_retries_or_settles_what_the_channel_does_not_make() {
     over.when(settle(1)).then_rejected(OrderRejection::WrongState);
     given(&refunding(100)).when(retry(2)).then_rejected(OrderRejection::UnknownRefund);
     given(&refunding(100)).when(settle(2)).then_rejected(OrderRejection::UnknownRefund);
+}
+
+#[test]
+fn what_the_channel_said_before_a_retry_does_not_undo_it() {
+    let retried = given(&after(refunding(100), [needs_operator(1), retried(1)]));
+    for stale in [by_hand(), refused(), RefundOutcome::Accepted] {
+        retried.when(record(1, stale)).then_nothing();
+    }
+    retried.when(record_after(1, 1, by_hand())).then([needs_operator(1)]);
+    retried.when(record(1, made())).then([refund_succeeded(1, 100, RefundCause::Operator, 55, false)]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::predecessors::{Ahead, Predecessors};
 use super::*;
+use event_store::ReadError;
 
 /// A log in which some subjects are seen all the time, some once in a while, and one never after its beginning.
 async fn long_log(world: World) -> World {
@@ -82,6 +83,50 @@ async fn a_subject_of_long_ago_and_one_never_seen_are_found_in_a_log_that_was_no
     let mut ahead = Ahead::new(&mut known, world.log.as_ref(), &subjects);
     assert_eq!(ahead.follow(&paid(seen), "OrderPaid", end).await.unwrap(), Position::new(3));
     assert_eq!(ahead.follow(&paid(unseen), "OrderPaid", end).await.unwrap(), None);
+}
+
+/// A log that nobody can read.
+struct Unreadable;
+
+#[async_trait::async_trait]
+impl LogReader for Unreadable {
+    async fn read_stream(&self, _: &StreamId, _: u64, _: usize) -> Result<Vec<RecordedEvent>, ReadError> {
+        Err(ReadError::Unavailable("nobody reads it".into()))
+    }
+
+    async fn read_all(&self, _: Position, _: usize) -> Result<Vec<RecordedEvent>, ReadError> {
+        Err(ReadError::Unavailable("nobody reads it".into()))
+    }
+
+    async fn head(&self) -> Result<Position, ReadError> {
+        Err(ReadError::Unavailable("nobody reads it".into()))
+    }
+
+    fn appended(&self) -> tokio::sync::watch::Receiver<Position> {
+        tokio::sync::watch::channel(Position::START).1
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_forgotten_where_only_what_stays_inside_lies_behind_the_last_message() {
+    let world = World::new().await;
+    world.append("order-1", &[("OrderCreated", r#"{"order_type":"course"}"#), ("IdempotencyKeyRecorded", "{}")]).await;
+    let subjects = Subjects::new(Arc::<MemoryEventStore>::clone(&world.log));
+    let subject = subject_of("order", "OrderCreated", "course", &StreamId::parse("order-1").unwrap());
+    let (message, end) = (Position::new(2).unwrap(), world.log.head().await.unwrap());
+    let mut known = Predecessors::default();
+    known.go_to(Position::new(1).unwrap(), LINEAGE, world.log.as_ref(), &subjects).await.unwrap();
+    let mut ahead = Ahead::new(&mut known, world.log.as_ref(), &subjects);
+    assert_eq!(ahead.follow(&subject, "OrderCreated", message).await.unwrap(), None);
+    ahead.arrived(end);
+    // Its next session begins behind the stream's last message.
+    known.go_to(message, LINEAGE, &Unreadable, &subjects).await.unwrap();
+    let mut ahead = Ahead::new(&mut known, &Unreadable, &subjects);
+    assert_eq!(ahead.follow(&subject, "OrderCreated", Position::new(9).unwrap()).await.unwrap(), Some(message));
+    // A stream that has lost that message, too, is another matter.
+    known.go_to(Position::new(1).unwrap(), LINEAGE, &Unreadable, &subjects).await.unwrap();
+    let mut ahead = Ahead::new(&mut known, world.log.as_ref(), &subjects);
+    assert_eq!(ahead.follow(&subject, "OrderCreated", message).await.unwrap(), None);
 }
 
 #[tokio::test]
