@@ -26,7 +26,7 @@ use crate::wallet::Wallet;
 
 pub(crate) use book::UNAVAILABLE;
 pub use book::{DayState, MemoryStatementBook, STATEMENT_MIGRATION, SqlStatementBook, StatementBook, StatementDay};
-pub(crate) use days::{look_again_at, newest_ready, ready_at};
+pub(crate) use days::{ask_again_at, newest_ready, ready_at};
 
 /// What came of a day's reconciliation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Commands {
     ) -> Result<Reconciliation, CommandFailure> {
         let wallet = Wallet::of(channel).ok_or(CommandFailure::ChannelNotConfigured)?;
         let result = self.reconcile_day(&Context::of_caller(caller, correlation_id), wallet, date).await?;
-        let kept = StatementDay::compared(result.clone(), self.now());
+        let kept = StatementDay::compared(result.clone(), 0, self.now());
         self.ports.statements.put(kept).await.map_err(CommandFailure::Inbox)?;
         Ok(result)
     }

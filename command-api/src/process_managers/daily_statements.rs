@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::turn::Turn;
 use crate::failure::CommandFailure;
 use crate::handler::{Context, EventIds};
-use crate::reconcile::{DayState, Reconciliation, StatementBook, StatementDay, UNAVAILABLE, look_again_at, newest_ready, ready_at};
+use crate::reconcile::{DayState, StatementBook, StatementDay, UNAVAILABLE, ask_again_at, newest_ready, ready_at};
 use crate::service::Commands;
 use crate::wallet::Wallet;
 
@@ -83,7 +83,7 @@ impl DailyStatements {
         let as_read = day.clone();
         let compared = self.commands.reconcile_day(&context(&day), day.wallet, day.date).await;
         let outcome = match compared {
-            Ok(result) => compared_again(result, day.tries, self.commands.now()),
+            Ok(result) => StatementDay::compared(result, tried(day.tries), self.commands.now()),
             Err(CommandFailure::ChannelRefused { code }) => self.not_there(day, code).await?,
             Err(CommandFailure::ChannelUnavailable) => self.not_there(day, UNAVAILABLE.to_owned()).await?,
             Err(CommandFailure::ChannelNotConfigured) => self.not_there(day, "channel_not_configured".to_owned()).await?,
@@ -120,7 +120,8 @@ impl DailyStatements {
     async fn not_there(&self, day: StatementDay, word: String) -> Result<StatementDay, FollowerError> {
         let now = self.commands.now();
         tracing::info!(statement.wallet = day.wallet.as_str(), statement.date = %day.date, reason = %word, "there is no statement yet");
-        let next_at = look_again_at(day.wallet, day.date, now);
+        let tries = tried(day.tries);
+        let next_at = ask_again_at(day.wallet, day.date, tries, &word, now);
         let state = match next_at {
             Some(_) => DayState::Open,
             // It was there once, and lines of it are not answered for.
@@ -128,18 +129,12 @@ impl DailyStatements {
             None if says_no_statement(&word) && self.is_quiet(&day).await? => DayState::Matched,
             None => DayState::Missing,
         };
-        Ok(StatementDay { state, next_at, tries: tried(day.tries), word: Some(word), looked_at: now, ..day })
+        Ok(StatementDay { state, next_at, tries, word: Some(word), looked_at: now, ..day })
     }
 
     async fn is_quiet(&self, day: &StatementDay) -> Result<bool, FollowerError> {
         self.commands.is_quiet(day.wallet, day.date).await.map_err(|error| FollowerError::Work(Box::new(error)))
     }
-}
-
-/// What came of a comparison; where lines are not answered for, it was one more in vain.
-fn compared_again(result: Reconciliation, tries: u32, now: DateTime<Utc>) -> StatementDay {
-    let tries = if result.unanswered == 0 { 0 } else { tried(tries) };
-    StatementDay { tries, ..StatementDay::compared(result, now) }
 }
 
 fn tried(tries: u32) -> u32 {

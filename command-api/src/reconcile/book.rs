@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use database::{DatabaseError, Migration};
 
-use super::{Reconciliation, look_again_at};
+use super::Reconciliation;
+use super::days::look_again_at;
 use crate::wallet::Wallet;
 
 pub use memory::MemoryStatementBook;
@@ -83,17 +84,18 @@ impl StatementDay {
     }
 
     /// A day that was compared. Where the channel did not answer about a line it stays open, for as long as statements are
-    /// waited for: that money may be missing on the log.
-    pub fn compared(result: Reconciliation, now: DateTime<Utc>) -> Self {
+    /// waited for: that money may be missing on the log. It was asked in vain `tries` times then, this one included; by hand, 0.
+    pub fn compared(result: Reconciliation, tries: u32, now: DateTime<Utc>) -> Self {
         let (wallet, date, is_whole) = (result.wallet, result.date, result.unanswered == 0);
-        let next_at = if is_whole { None } else { look_again_at(wallet, date, now) };
+        let tries = if is_whole { 0 } else { tries };
+        let next_at = if is_whole { None } else { look_again_at(wallet, date, tries, now) };
         let state = match next_at {
             Some(_) => DayState::Open,
             None if result.discrepancies.is_empty() => DayState::Matched,
             None => DayState::Different,
         };
         let word = (!is_whole).then(|| UNAVAILABLE.to_owned());
-        Self { wallet, date, state, tries: 0, next_at, word, result: Some(result), looked_at: now }
+        Self { wallet, date, state, tries, next_at, word, result: Some(result), looked_at: now }
     }
 }
 

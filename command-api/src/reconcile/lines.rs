@@ -1,8 +1,11 @@
 //! What the log holds of a line of a statement, and asking the channel where it holds nothing.
 
+use std::sync::Arc;
+
 use domain::order::RefundStatus;
 use domain::unknown_capture::{Settlement, UnknownCapture, UnknownCaptureCommand, UnknownCaptureReceived};
 use domain::{Decider, Money, PayNo, RefundNo};
+use event_store::StreamId;
 use gateway::{GatewayError, StatementLine, StatementLineKind, TradeState};
 
 use super::{Discrepancy, DiscrepancyKind, Movement};
@@ -84,8 +87,7 @@ impl Commands {
     /// Money under a number that we never gave out: it goes on the log once the channel confirms it, and an operator deals
     /// with it.
     async fn look_at_unknown(&self, context: &Context, wallet: Wallet, line: &StatementLine) -> Result<Found, CommandFailure> {
-        let stream_id = streams::unknown_capture(wallet.as_str(), &line.trade_no);
-        let known = self.unknown_captures.load(&stream_id).await?.state;
+        let (stream_id, known) = self.unmatched_money(wallet, &line.trade_no).await?;
         match (known.settlement.is_some(), known.received.is_some()) {
             (true, _) => return Ok(Found::Matched),
             (false, true) => return Ok(CHANNEL_ONLY),
@@ -114,6 +116,21 @@ impl Commands {
         Ok(CHANNEL_ONLY)
     }
 
+    /// The money under a number that we never gave out, and its stream. It stands under the protocol that told of it first,
+    /// whichever the statement is fetched with; should it stand under both, the one with which more was done counts.
+    async fn unmatched_money(&self, wallet: Wallet, trade_no: &str) -> Result<(StreamId, Arc<UnknownCapture>), CommandFailure> {
+        let (mut of_line, mut is_known) = ((streams::unknown_capture(wallet.as_str(), trade_no), Arc::default()), Known::Never);
+        for teller in tellers(wallet) {
+            let stream_id = streams::unknown_capture(teller.as_str(), trade_no);
+            let known = self.unknown_captures.load(&stream_id).await?.state;
+            if Known::of(&known) > is_known {
+                is_known = Known::of(&known);
+                of_line = (stream_id, known);
+            }
+        }
+        Ok(of_line)
+    }
+
     async fn look_at_refund_line(
         &self,
         context: &Context,
@@ -125,8 +142,8 @@ impl Commands {
         let pay_no = if let Some(pay_no) = pay_no {
             pay_no
         } else {
-            let stream_id = streams::unknown_capture(wallet.as_str(), &line.trade_no);
-            match self.unknown_captures.load(&stream_id).await?.state.settlement {
+            let (_, known) = self.unmatched_money(wallet, &line.trade_no).await?;
+            match known.settlement {
                 // Of money that an operator assigned.
                 Some(Settlement::Matched(pay_no)) => pay_no,
                 // An operator gave back what never matched.
@@ -157,10 +174,44 @@ impl Commands {
     }
 }
 
-/// Whether the channel answered, be it with no. Errors: what is no matter of the channel's.
+/// What was done with unmatched money, the least first. A second record of the same money may have been ended as such, so that
+/// is less than an order that has it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    Never,
+    Received,
+    Resolved,
+    Assigned,
+    Matched,
+}
+
+impl Known {
+    fn of(money: &UnknownCapture) -> Self {
+        match money.settlement {
+            Some(Settlement::Matched(_)) => Self::Matched,
+            Some(Settlement::Assigned(_)) => Self::Assigned,
+            Some(Settlement::Resolved) => Self::Resolved,
+            None if money.received.is_some() => Self::Received,
+            None => Self::Never,
+        }
+    }
+}
+
+/// Who may have told of the money in the wallet's statement, itself first: one merchant number of WeChat Pay speaks both
+/// protocols, and has one statement.
+fn tellers(wallet: Wallet) -> &'static [Wallet] {
+    match wallet {
+        Wallet::Alipay => &[Wallet::Alipay],
+        Wallet::Wechat => &[Wallet::Wechat, Wallet::WechatV2],
+        Wallet::WechatV2 => &[Wallet::WechatV2, Wallet::Wechat],
+    }
+}
+
+/// Whether the channel has said all that it will, be it no. Where the attempt's product is configured no more nobody is
+/// asked, and asking again later is of no use. Errors: what is no matter of the channel's.
 fn is_answered<T>(asked: Result<T, CommandFailure>) -> Result<bool, CommandFailure> {
     match asked {
-        Ok(_) | Err(CommandFailure::ChannelRefused { .. }) => Ok(true),
+        Ok(_) | Err(CommandFailure::ChannelRefused { .. } | CommandFailure::ChannelNotConfigured) => Ok(true),
         Err(CommandFailure::ChannelUnavailable) => Ok(false),
         Err(failure) => Err(failure),
     }
@@ -173,3 +224,6 @@ fn not_confirmed(is_answered: bool) -> Found {
 fn same(ours: Money, theirs: Money, found: Found) -> Found {
     if ours == theirs { found } else { Found::Different(DiscrepancyKind::AmountDiffers) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,7 +192,10 @@ async fn both_protocols_of_wechat_pay_have_one_statement_and_each_wallet_its_own
     assert_eq!(stage.newest().await.wallet, Wallet::WechatV2, "what is offered no more is compared still");
 }
 
-/// Nobody asks any more after a week.
+/// A week after the first try of a day that was never compared: with that one it is asked for five times.
+const AFTER_A_WEEK: [&str; 4] = ["2026-07-27T12:00:00Z", "2026-07-27T18:00:00Z", "2026-07-28T00:00:00Z", "2026-07-28T06:00:00Z"];
+
+/// Nobody asks any more after a week and so many tries.
 async fn ends_as(stage: &Stage, answer: impl Fn(&Stage), word: &str) -> &'static str {
     let asked = async |moment: &str| {
         // More than there are days: each is asked for once at a moment.
@@ -202,7 +205,9 @@ async fn ends_as(stage: &Stage, answer: impl Fn(&Stage), word: &str) -> &'static
         stage.at(moment).await;
     };
     asked("2026-07-20T08:10:00Z").await;
-    asked("2026-07-27T12:00:00Z").await;
+    for moment in AFTER_A_WEEK {
+        asked(moment).await;
+    }
     let oldest = stage.manager.book.page(None, None, 100).await.unwrap().pop().unwrap();
     assert_eq!((oldest.date.to_string(), oldest.next_at, oldest.word.as_deref()), ("2026-07-19".to_owned(), None, Some(word)));
     oldest.state.as_str()
@@ -232,7 +237,10 @@ async fn a_day_of_a_wallet_that_is_configured_no_more_is_missing_in_the_end() {
     let without = world.without_channels();
     assert!(Arc::ptr_eq(&without.ports.statements, &manager.book));
     let stage = Stage::over(world, without);
-    stage.at("2026-07-27T12:00:00Z").await;
+    for moment in AFTER_A_WEEK {
+        assert_eq!(stage.newest().await.state, DayState::Open);
+        stage.at(moment).await;
+    }
     let day = stage.newest().await;
     assert_eq!((day.state, day.word.as_deref()), (DayState::Missing, Some("channel_not_configured")));
 }
@@ -276,15 +284,102 @@ async fn a_line_that_is_never_answered_for_needs_an_operator_in_the_end() {
         silent();
         stage.at("2026-07-20T08:10:00Z").await;
         assert_eq!(stage.newest().await.state, DayState::Open);
-        if comes_last {
-            silent();
-        } else {
-            stage.refuses("BILL_NOT_EXIST");
+        let moments = if comes_last { &AFTER_A_WEEK[..] } else { &AFTER_A_WEEK[..1] };
+        for moment in moments {
+            if comes_last {
+                silent();
+            } else {
+                stage.refuses("BILL_NOT_EXIST");
+            }
+            stage.at(moment).await;
         }
-        stage.at("2026-07-27T12:00:00Z").await;
         let oldest = stage.manager.book.page(None, None, 100).await.unwrap().pop().unwrap();
         assert_eq!((oldest.state, oldest.next_at, oldest.result.unwrap().unanswered), (DayState::Different, None, 1));
     }
+}
+
+/// Nothing ran for twenty days after the day before: these moments are those at which its days are asked for then.
+const LATE: [&str; 5] =
+    ["2026-08-09T12:00:00Z", "2026-08-09T18:00:00Z", "2026-08-10T00:00:00Z", "2026-08-10T06:00:00Z", "2026-08-10T12:00:00Z"];
+
+impl Stage {
+    /// A shop that has compared a day and then stood still.
+    async fn stood_still() -> Self {
+        let stage = Self::new().await;
+        stage.answers("2026-07-19", vec![]);
+        stage.at("2026-07-20T08:10:00Z").await;
+        stage
+    }
+
+    async fn of(&self, date: &str) -> StatementDay {
+        let days = self.manager.book.page(None, None, 100).await.unwrap();
+        days.into_iter().find(|day| day.date.to_string() == date).unwrap()
+    }
+
+    /// About each of the twenty days.
+    fn is_silent(&self) {
+        for _ in 0..20 {
+            self.world.channel.statements(Err(unknown(Operation::DownloadStatement)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_day_that_is_taken_up_late_is_not_ended_by_a_network_that_is_not_up_yet() {
+    let stage = Stage::stood_still().await;
+    stage.is_silent();
+    stage.at(LATE[0]).await;
+    let days = stage.days().await;
+    assert_eq!((days.len(), days.iter().filter(|(_, state)| *state == "open").count()), (21, 20), "{days:?}");
+    let day = stage.of("2026-07-20").await;
+    assert_eq!((day.tries, day.next_at), (1, Some(LATE[1].parse().unwrap())));
+    stage.at(LATE[1]).await;
+    assert!(stage.days().await.iter().all(|(_, state)| *state == "matched"));
+}
+
+#[tokio::test]
+async fn a_day_that_is_taken_up_late_ends_after_a_day_of_silence() {
+    let stage = Stage::stood_still().await;
+    for (asked, moment) in (1..).zip(LATE) {
+        stage.is_silent();
+        stage.at(moment).await;
+        let day = stage.of("2026-07-20").await;
+        let expected = if asked < LATE.len() { DayState::Open } else { DayState::Missing };
+        assert_eq!((day.state, day.next_at.is_some()), (expected, expected == DayState::Open), "{moment}");
+    }
+    // That there is none is an answer.
+    let stage = Stage::stood_still().await;
+    stage.refuses("BILL_NOT_EXIST");
+    stage.at(LATE[0]).await;
+    assert_eq!(stage.of("2026-07-20").await.state, DayState::Matched);
+    assert_eq!(stage.of("2026-07-20").await.word.as_deref(), Some("BILL_NOT_EXIST"));
+}
+
+#[tokio::test]
+async fn a_line_of_a_day_that_is_taken_up_late_is_asked_about_as_often() {
+    let stage = Stage::stood_still().await;
+    let pay_no = stage.world.pending().await;
+    for (asked, moment) in (1..).zip(LATE) {
+        stage.answers("2026-07-20", vec![line(&pay_no.to_string(), "trade-1", COURSE_PRICE)]);
+        stage.world.channel.queries(Err(unknown(Operation::Query)));
+        stage.at(moment).await;
+        let day = stage.of("2026-07-20").await;
+        let expected = if asked < LATE.len() { DayState::Open } else { DayState::Different };
+        assert_eq!((day.state, day.result.unwrap().unanswered), (expected, 1), "{moment}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_a_product_that_is_configured_no_more_is_shown_with_the_rest_of_its_day() {
+    let world = World::new().await;
+    let pay_no = world.pending().await;
+    let other = world.with_channels(|_, one| crate::Channels::default().with(Channel::AlipayWap, one.clone()));
+    let stage = Stage::over(world, other);
+    stage.answers("2026-07-19", vec![line(&pay_no.to_string(), "trade-1", COURSE_PRICE)]);
+    stage.at("2026-07-20T08:10:00Z").await;
+    let day = stage.newest().await;
+    assert_eq!((day.state, day.next_at, day.word), (DayState::Different, None, None));
+    assert_eq!(day.result.unwrap().discrepancies[0].kind, DiscrepancyKind::ChannelOnly);
 }
 
 #[tokio::test]

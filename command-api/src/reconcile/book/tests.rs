@@ -30,6 +30,7 @@ fn compared(wallet: Wallet, day: u32, has_difference: bool) -> StatementDay {
     let discrepancies = if has_difference { vec![discrepancy] } else { vec![] };
     StatementDay::compared(
         Reconciliation { wallet, date: date(day), lines: 4, matched: 2, recorded: 1, unanswered: 0, discrepancies },
+        0,
         at(9),
     )
 }
