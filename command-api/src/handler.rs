@@ -243,7 +243,8 @@ impl<A: Aggregate> Handler<A> {
     }
 
     /// Why derived events were not appended: where the stream has one of them already, what follows from their cause was
-    /// recorded before and others have gone on from it, so the stream has moved. Whoever looks anew goes on from there too.
+    /// recorded before and others have gone on from it, so the stream has moved. Whoever looks anew goes on from there too. It is
+    /// a net only: a log that knows ids by their place alone refuses nothing here, and what may not come twice is for deciders.
     async fn not_anew(&self, stream_id: &StreamId, ids: &[Uuid], failure: ExecuteError<A::Rejection>) -> ExecuteError<A::Rejection> {
         if !matches!(failure, ExecuteError::Append(AppendError::Invalid(_))) {
             return failure;
