@@ -132,9 +132,9 @@ impl Plan {
         at <= self.now && self.asked.last_at.is_none_or(|asked_at| asked_at < at)
     }
 
-    /// Whether somebody was asked since all of these moments were over.
-    fn was_asked_after(&self, moments: &[DateTime<Utc>]) -> bool {
-        self.asked.last_at.is_some_and(|asked_at| moments.iter().all(|at| *at <= asked_at))
+    /// Whether all that was due was asked at this moment or later.
+    fn was_asked_after(&self, at: DateTime<Utc>) -> bool {
+        self.asked.last_at.is_some_and(|asked_at| at <= asked_at)
     }
 
     /// Asks at each rung since `begun`, and at the moments of `also`; at once if `now`.
@@ -150,7 +150,7 @@ impl Plan {
     }
 
     fn record(&mut self, record: &PayRecord) {
-        let Some(issued) = record.issued.as_ref().filter(|issued| issued.request.is_some()) else { return };
+        let Some((issued, request)) = record.issued.as_ref().and_then(|issued| Some((issued, issued.request.as_ref()?))) else { return };
         let until = record.begins_until();
         // From this moment on the channel's ignorance is proof.
         let grace_over: Vec<DateTime<Utc>> = until.map(|until| until + PayRecord::ABSENCE_GRACE).into_iter().collect();
@@ -165,11 +165,12 @@ impl Plan {
             // Nobody has it yet: the channel knows nothing of it.
             PayRecordStatus::Pending if !record.was_shown() => {}
             PayRecordStatus::Pending => self.ask(issued.issued_at, false, &grace_over, Task::Ask(issued.pay_no)),
-            // Its own code may yet be paid, up to the end of its life.
-            PayRecordStatus::Confirmed | PayRecordStatus::Surplus
-                if record.is_settled_by_others() && !self.was_asked_after(&grace_over) =>
-            {
-                self.ask(issued.issued_at, false, &grace_over, Task::Ask(issued.pay_no));
+            // Its own code may yet be paid: whoever has scanned it in time may do so up to the end that the channel was told.
+            PayRecordStatus::Confirmed | PayRecordStatus::Surplus if record.is_settled_by_others() => {
+                let over = request.time_expire + PayRecord::ABSENCE_GRACE;
+                if !self.was_asked_after(over) {
+                    self.ask(issued.issued_at, false, &[over], Task::Ask(issued.pay_no));
+                }
             }
             PayRecordStatus::Closing if record.closing_cause == Some(ClosingCause::OrderCancelled) => {
                 let patient = self.asked.touched_at + CANCEL_PATIENCE;

@@ -229,6 +229,8 @@ async fn a_record_that_other_money_paid_is_asked_about_while_its_own_code_can_be
     let ask = Task::Ask(stage.pay_no);
     assert!(stage.plan(10).await.tasks.contains(&ask));
     let over = (stage.expires_at().await - stage.start()).num_seconds() + 300;
+    let code_over = CODE_LIFE.num_seconds() + 300;
+    assert!(code_over + 60 < over && stage.plan_asked(code_over + 1, code_over + 700).await.tasks.contains(&ask), "scanned in time");
     assert!(stage.plan_asked(60, over + 1).await.tasks.contains(&ask), "once more when nobody can begin to pay it");
     let done = stage.plan_asked(over + 1, over + 120).await;
     assert!(!done.tasks.contains(&ask));
