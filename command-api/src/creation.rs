@@ -181,8 +181,15 @@ impl Commands {
                 Err(failure) => return Err(failure),
             }
             let held_for = standing.state.held_for;
-            if held_for.is_some() && self.is_being_revived(&claimed.intent).await? {
-                return Err(CommandFailure::InProgress);
+            if held_for.is_some() {
+                if self.is_being_revived(&claimed.intent).await? {
+                    return Err(CommandFailure::InProgress);
+                }
+                // It may have been revived since it was looked at.
+                let now = self.claim_standing(&claimed.intent).await?;
+                if !self.gives_way(&now, &natural, &claimed.intent).await? {
+                    continue;
+                }
             }
             if self.replaced(context, &natural, &claimed, &intent, held_for).await? {
                 return self.made(context, &intent, true).await;
@@ -200,9 +207,7 @@ impl Commands {
         wished: &Intent,
     ) -> Result<Option<Created>, CommandFailure> {
         let standing = self.claim_standing(&claimed.intent).await?;
-        if matches!(standing, ClaimStanding::Over(_) | ClaimStanding::Abandoned)
-            || (natural.until_paid && self.is_past_payment(&claimed.intent).await?)
-        {
+        if self.gives_way(&standing, natural, &claimed.intent).await? {
             return Ok(None);
         }
         if claimed.request_hash != natural.content_hash || !same_owner(&claimed.intent, wished) {
@@ -218,6 +223,12 @@ impl Commands {
             }
         };
         Ok(Some(created))
+    }
+
+    /// Whether what a claim stands for lets another take its place.
+    async fn gives_way(&self, standing: &ClaimStanding, natural: &NaturalKey, intent: &Intent) -> Result<bool, CommandFailure> {
+        let has_ended = matches!(standing, ClaimStanding::Over(_) | ClaimStanding::Abandoned);
+        Ok(has_ended || (natural.until_paid && self.is_past_payment(intent).await?))
     }
 
     /// Whether the ended claim was replaced by ours; not where somebody else was sooner.

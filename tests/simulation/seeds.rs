@@ -31,6 +31,8 @@ const REGRESSIONS: &[(u64, u64)] = &[
     (63_838_002_641_267, 2700),
     // A code that was scanned in time and paid later, while assigned money had settled its record.
     (242_422_984_054_268, 1900),
+    // A business was ordered anew while its late payment revived the order that had ended.
+    (82_474_468_672_295, 1900),
 ];
 
 /// Steps of each seed: long enough for a life or two of every order, short enough that many seeds are tried.

@@ -167,3 +167,34 @@ async fn many_at_once_make_one_order_of_one_business() {
     }
     assert_eq!((made, orders_made(&world).await), (1, 1));
 }
+
+#[tokio::test]
+async fn an_order_that_its_late_payment_revives_meanwhile_is_answered_and_no_other_made() {
+    let world = World::new().await;
+    let first = wish(&world, business("seat-1"), None).await.unwrap();
+    let (order_id, context) = (first.resource_id.parse().unwrap(), Context::of_caller(&service(), CORRELATION));
+    let attempted = world.commands.create_pay_record(&service(), order_id, domain::Channel::AlipayQr, None, None, CORRELATION).await;
+    let pay_no = attempted.unwrap().pay_no;
+    world.clock.advance(ORDER_LIFE);
+    let ends = [
+        OrderCommand::Expire { now: world.commands.now() },
+        OrderCommand::ClosePayRecord { pay_no, proof: domain::pay_record::ClosingProof::ChannelClosed },
+    ];
+    for end in ends {
+        world.commands.orders.execute(&streams::order(order_id), &context, |order| Order::decide(order, end.clone())).await.unwrap();
+    }
+    world.commands.record_capture(&context, pay_no, &captured("trade-1", 8_400), domain::pay_record::CaptureSource::Query).await.unwrap();
+    let draft = world.load(order_id).await.created.unwrap().draft;
+    let hold = || IdempotencyCommand::Hold { resource_id: order_id.to_string(), pay_no };
+    let business_key = business_stream(&draft).unwrap();
+    world.commands.keys.execute(&business_key, &context, |key| IdempotencyKey::decide(key, hold())).await.unwrap();
+
+    // It has ended when it is looked at, and is revived while the caller's key is bound.
+    world.log.meanwhile("idempotency-", async {});
+    let other = world.other_process();
+    world.log.meanwhile("idempotency-", async move { other.settle_late_payment(&context, order_id, pay_no).await.unwrap() });
+    let again = wish(&world, business("seat-1"), Some(&key("again", "seat-1"))).await.unwrap();
+    assert!(world.log.is_done() && !again.is_new);
+    assert_eq!((again.resource_id, orders_made(&world).await), (first.resource_id, 1));
+    assert_eq!(world.load(order_id).await.status, OrderStatus::Paid);
+}
