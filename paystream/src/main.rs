@@ -98,7 +98,7 @@ enum Command {
     /// at the address is not opened: a file gets others beside it, a Postgres databases of their own (whose role must be allowed
     /// to make them), a KurrentDB streams of their own, which stay. No configuration is read.
     ContractCheck {
-        /// sqlite:<path>, postgres://<user>:<password>@<host>/<database> or kurrentdb://<user>:<password>@<host>:<port>
+        /// sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or kurrentdb://USER:PASSWORD@HOST:PORT
         store: String,
     },
     /// Makes a view again from the log, while others read and write: orders, pay_records, refunds, surplus_payments,
